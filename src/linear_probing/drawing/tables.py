@@ -1,0 +1,189 @@
+"""The statistics stage's tables, read and checked before anything is drawn.
+
+Text stays text (a city may be called "NA"), an empty cell of a number is NaN, and every complaint names the table, the
+column and the command that makes the table anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from linear_probing.stage import StudyError
+
+TEXT, WHOLE, NUMBER = "text", "whole number", "number"
+MISSING_NUMBERS = ("", "nan", "NaN")
+MAKE = "run snakemake --cores 2, or python -m linear_probing.statistics by hand, and draw again"
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "layers.csv": {
+        "model": TEXT,
+        "task": TEXT,
+        "part": TEXT,
+        "split": TEXT,
+        "probe": TEXT,
+        "metric": TEXT,
+        "layer": WHOLE,
+        "estimate": NUMBER,
+        "lower": NUMBER,
+        "upper": NUMBER,
+        "majority": NUMBER,
+        "text_baseline": NUMBER,
+        "control": NUMBER,
+    },
+    "baselines.csv": {
+        "baseline": TEXT,
+        "task": TEXT,
+        "part": TEXT,
+        "split": TEXT,
+        "estimate": NUMBER,
+    },
+    "map.csv": {
+        "model": TEXT,
+        "layer": WHOLE,
+        "target_id": TEXT,
+        "group": TEXT,
+        "lon": NUMBER,
+        "lat": NUMBER,
+        "pred_lon": NUMBER,
+        "pred_lat": NUMBER,
+    },
+    "map_summary.csv": {
+        "model": TEXT,
+        "layer": WHOLE,
+        "n": WHOLE,
+        "median_error_km": NUMBER,
+    },
+    "plane.csv": {
+        "model": TEXT,
+        "task": TEXT,
+        "layer": WHOLE,
+        "target_id": TEXT,
+        "label": TEXT,
+        "part": TEXT,
+        "x": NUMBER,
+        "y": NUMBER,
+    },
+}
+
+
+class FigureError(StudyError):
+    """A figure cannot be drawn from the tables that were given."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the three figures are drawn from, one field per file of the statistics folder."""
+
+    layers: pd.DataFrame
+    baselines: pd.DataFrame
+    map: pd.DataFrame
+    map_summary: pd.DataFrame
+    plane: pd.DataFrame
+
+
+def read(folder: Path) -> Tables:
+    """Read all tables of a statistics folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Output folder of the statistics stage.
+
+    Returns
+    -------
+    Tables
+        `map`, `map_summary`, `plane` and `baselines` may hold no row; `layers` holds at least one.
+
+    Raises
+    ------
+    FigureError
+        If a table is missing, cannot be parsed, lacks a column, holds text where a number is expected, or if
+        layers.csv has no row.
+    """
+    frames = {name: read_table(folder / name, columns) for name, columns in COLUMNS.items()}
+    if frames["layers.csv"].empty:
+        raise FigureError(
+            "layers.csv has a header and no row, but a figure needs at least one task at one layer",
+            file=folder / "layers.csv",
+            likely="the configuration names no task, or the file was cut short",
+            do=MAKE,
+        )
+    return Tables(
+        layers=frames["layers.csv"],
+        baselines=frames["baselines.csv"],
+        map=frames["map.csv"],
+        map_summary=frames["map_summary.csv"],
+        plane=frames["plane.csv"],
+    )
+
+
+def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Read one CSV and return its needed columns with their types.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : Mapping[str, str]
+        Kind of each needed column: text, whole number (never empty) or number (empty is NaN). Others are dropped.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns in the order of `columns`: str, int64 and float64.
+
+    Raises
+    ------
+    FigureError
+        If the file is missing or not a table, a column is absent, or a cell is not of its column's kind.
+    """
+    if not path.is_file():
+        raise FigureError(
+            f"{path.name} is not there, but the figures are drawn from it",
+            file=path,
+            likely="the statistics stage has not run, or it wrote into another folder",
+            do=MAKE,
+        )
+    try:
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise FigureError(
+            f"{path.name} is not a table with one header line: {error}",
+            file=path,
+            likely="the file was cut short or edited after it was written",
+            do=MAKE,
+        ) from error
+    absent = [name for name in columns if name not in raw.columns]
+    if absent:
+        raise FigureError(
+            f"{path.name} lacks {_named(absent)}; it has {', '.join(map(str, raw.columns))}",
+            file=path,
+            likely="the table was written by another version of the statistics stage",
+            do=MAKE,
+        )
+    return pd.DataFrame({name: _typed(raw[name], kind, path) for name, kind in columns.items()})
+
+
+def _named(absent: list[str]) -> str:
+    return f"the column{'s' if len(absent) > 1 else ''} {', '.join(absent)}"
+
+
+def _typed(column: pd.Series, kind: str, path: Path) -> pd.Series:
+    if kind == TEXT:
+        return column.fillna("").astype(str)
+    filled = column.fillna("")
+    numbers = pd.to_numeric(filled.where(~filled.isin(MISSING_NUMBERS)), errors="coerce").astype(float)
+    wrong = numbers.isna() & ~filled.isin(MISSING_NUMBERS)
+    if kind == WHOLE:
+        wrong = numbers.isna() | (numbers % 1 != 0)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise FigureError(
+            f"{path.name}, line {row + 2}: column {column.name} holds {filled.iloc[row]!r}, but a {kind} was expected",
+            file=path,
+            likely="the file was cut short or edited after it was written",
+            do=MAKE,
+        )
+    return numbers.astype("int64") if kind == WHOLE else numbers
