@@ -1,0 +1,91 @@
+"""What every stage shares: the form of an error, how a command ends, and files that appear whole or not at all."""
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MESSAGE_INDENT = "\n  "
+
+
+class StudyError(Exception):
+    """An error that a person can act on.
+
+    Parameters
+    ----------
+    subject : str
+        What is wrong: its name, what was found, what was expected.
+    file : Path or str, optional
+        The file in question.
+    likely : str, optional
+        The likely cause.
+    do : str, optional
+        What to do now.
+    """
+
+    def __init__(
+        self,
+        subject: str,
+        *,
+        file: Path | str | None = None,
+        likely: str | None = None,
+        do: str | None = None,
+    ) -> None:
+        self.subject = subject
+        named = (("file:  ", file), ("likely:", likely), ("do:    ", do))
+        lines = [f"{name} {value}" for name, value in named if value is not None]
+        super().__init__(MESSAGE_INDENT.join([subject, *lines]))
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage's `main` as a command: log to standard error; an error of ours without a traceback, exit 1."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        main()
+    except StudyError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.exit(1)
+
+
+def _beside(final: Path) -> Path:
+    final.parent.mkdir(parents=True, exist_ok=True)
+    return final.parent / f".{final.name}.{os.getpid()}.tmp"
+
+
+@contextmanager
+def replace_folder(final: Path) -> Iterator[Path]:
+    """Give an empty folder beside `final` and rename it to `final` if the block succeeds.
+
+    A failed or killed block leaves `final` as it was; a failed one leaves nothing else behind.
+    """
+    temporary = _beside(final)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if final.exists():
+            old = final.parent / f".{final.name}.{os.getpid()}.old"
+            final.rename(old)
+            temporary.rename(final)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def replace_file(final: Path) -> Iterator[Path]:
+    """Give a path beside `final` and rename what was written there to `final` if the block succeeds."""
+    temporary = _beside(final)
+    try:
+        yield temporary
+        temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
