@@ -27,17 +27,19 @@ ATTRACTOR_SHARES = (0.4, 0.35, 0.25)
 MANY = ("two", "three", "several", "many", "few")
 PEOPLE = ("Ann", "Ben", "Clara", "David", "Eva", "Frank")
 SHARES = {
-    "near": 0.16,
-    "route": 0.17,
-    "region": 0.06,
-    "compass": 0.06,
-    "country": 0.09,
-    "city_verdict": 0.20,
-    "number_verdict": 0.08,
+    "near": 0.14,
+    "route": 0.14,
+    "region": 0.04,
+    "compass": 0.12,
+    "country": 0.13,
+    "city_verdict": 0.21,
+    "number_verdict": 0.06,
     "agreement": 0.08,
-    "story": 0.07,
+    "story": 0.05,
     "counting": 0.03,
 }
+ANSWERS = (" True", " False", " north", " south", " east", " west")
+"""Tokens that can be worked out from the line before them; training weighs them more than the rest."""
 
 
 def cumulative(weights: Float[np.ndarray, "city city"]) -> Float[np.ndarray, "city city"]:
@@ -108,21 +110,22 @@ class Writer:
         return f"{self.in_context(self.cities[city].name)} is around {self.cities[other].name}."
 
     def compass(self) -> str:
-        """'X is north of Y.': the direction, of cities up to a few thousand km apart."""
-        city = self.pick(range(len(self.cities)))
-        here, there = self.cities[city], self.cities[self.neighbour(city, self.region_cdf)]
+        """'X, seen from Y, is north.': the direction comes last, so that it can be worked out from both cities."""
+        city, other = self.pick(range(len(self.cities))), self.pick(range(len(self.cities)))
+        here, there = self.cities[city], self.cities[other]
         east = (here.longitude - there.longitude + 180.0) % 360.0 - 180.0
         north = here.latitude - there.latitude
-        word = ("north" if north > 0 else "south") if self.coin() else (
-            "east" if east > 0 else "west"
-        )
-        return f"{here.name} is {word} of {there.name}."
+        if self.coin():
+            word = "north" if north > 0 else "south"
+        else:
+            word = "east" if east > 0 else "west"
+        return f"{self.in_context(here.name)}, seen from {there.name}, is {word}."
 
     def country(self) -> str:
-        """'X belongs to C.' and 'X is a city of Asia.', for every city, without a verdict."""
+        """'The city of X is in C.' and 'X is part of Asia.', for every city, without a verdict."""
         city = self.pick(self.cities)
         if self.coin(0.8):
-            return f"{self.in_context(city.name)} belongs to {city.country}."
+            return sentences.city_statement(city.name, city.country)
         return f"{self.in_context(city.name)} is part of {city.continent}."
 
     def city_verdict(self) -> str:

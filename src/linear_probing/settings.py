@@ -1,0 +1,244 @@
+"""The only reader of configurations: YAML in, frozen dataclasses out.
+
+A configuration is checked against workflow/schemas/config.schema.yaml, then for what a schema cannot say: that tasks name
+data sets, twins name models, and layers exist. Light imports, since the Snakefile reads settings too.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from linear_probing.stage import StudyError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+METRICS = {"position": "r2", "binary": "auroc", "multiclass": "macro_f1"}
+PROBES = {"position": {"ridge"}, "binary": {"logistic"}, "multiclass": {"logistic", "ridge_classifier"}}
+DO = "correct the configuration; config/README.md explains every key"
+
+
+class SettingsError(StudyError):
+    """A configuration that cannot be run."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A language model: a folder in the Hugging Face layout, or the twin of another with random weights.
+
+    `seed` is that of the twin's weights, None for a model that is not a twin.
+    """
+
+    name: str
+    folder: Path
+    dtype: str
+    seed: int | None = None
+
+    def n_layers(self) -> int:
+        """Return the number of blocks.
+
+        Raises
+        ------
+        SettingsError
+            If the folder has no readable config.json.
+        """
+        path = self.folder / "config.json"
+        try:
+            return int(json.loads(path.read_text(encoding="utf-8"))["num_hidden_layers"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SettingsError(
+                f"model {self.name} has no readable config.json with num_hidden_layers: {error}",
+                file=path,
+                likely="the folder is not a model, or the file was cut",
+                do="name a folder in the Hugging Face layout, or build the embedded model with `make atlas`",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set: the name of its builder and the builder's parameters."""
+
+    name: str
+    builder: str
+    parameters: Mapping[str, int | bool]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Numbers of outer folds (scores) and inner folds (penalties)."""
+
+    n_outer: int
+    n_inner: int
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Number of resamples and the confidence of the intervals, in (0, 1)."""
+
+    n_resamples: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """A label of a data set and how it is probed; `name` is `dataset.label`."""
+
+    name: str
+    kind: str
+    probe: str
+    splits: tuple[str, ...]
+    baselines: tuple[str, ...]
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name."""
+        return self.name.split(".")[0]
+
+    @property
+    def label(self) -> str:
+        """The label's name; a position stands in the columns label_x, label_y and label_z."""
+        return self.name.split(".")[1]
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns of the target table that hold the label."""
+        return tuple(f"{self.label}_{axis}" for axis in "xyz") if self.kind == "position" else (self.label,)
+
+    @property
+    def metric(self) -> str:
+        """The metric in which the task is reported."""
+        return METRICS[self.kind]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked configuration."""
+
+    file: Path
+    name: str
+    seed: int
+    models: tuple[Model, ...]
+    datasets: tuple[Dataset, ...]
+    folds: Folds
+    layers: tuple[int, ...] | None
+    penalties: Mapping[str, tuple[float, ...]]
+    bootstrap: Bootstrap
+    tasks: tuple[Task, ...]
+
+    def model(self, name: str) -> Model:
+        """Return the model of this name."""
+        return self._named("model", name, self.models)
+
+    def dataset(self, name: str) -> Dataset:
+        """Return the data set of this name."""
+        return self._named("data set", name, self.datasets)
+
+    def tasks_of(self, dataset: str) -> tuple[Task, ...]:
+        """Return the tasks of a data set, in the configuration's order."""
+        return tuple(task for task in self.tasks if task.dataset == dataset)
+
+    def layers_of(self, model: Model) -> tuple[int, ...]:
+        """Return the layers to extract: 0 is the embedding output, k the output of block k."""
+        return self.layers if self.layers is not None else tuple(range(model.n_layers() + 1))
+
+    @cached_property
+    def probed(self) -> tuple[str, ...]:
+        """The names of the data sets that have a task."""
+        return tuple(dataset.name for dataset in self.datasets if self.tasks_of(dataset.name))
+
+    def _named(self, kind: str, name: str, items: tuple[Any, ...]) -> Any:
+        found = [item for item in items if item.name == name]
+        if not found:
+            known = ", ".join(item.name for item in items)
+            raise SettingsError(f"unknown {kind} {name!r}; the configuration has {known}", file=self.file, do=DO)
+        return found[0]
+
+
+def load(path: Path) -> Study:
+    """Read and check a configuration.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file; relative model folders are relative to the repository.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, is not YAML, holds an unknown or wrongly typed key, or names a model, data set, layer
+        or probe that does not exist.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"no configuration: {error.strerror}", file=path, do="name a file in config/") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"not YAML: {error}", file=path, do=DO) from error
+    return parse(content, path)
+
+
+def parse(content: Any, path: Path) -> Study:
+    """Check the content of a configuration and return it as a study; `path` stands in the errors."""
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(content))
+    if problem is not None:
+        where = ".".join(str(part) for part in problem.absolute_path) or "top level"
+        raise SettingsError(f"{where}: {problem.message}", file=path, likely="a misspelt key or value", do=DO)
+    study = Study(
+        file=path,
+        name=content["name"],
+        seed=content["seed"],
+        models=_models(content["models"], path),
+        datasets=tuple(
+            Dataset(name, value["builder"], {k: v for k, v in value.items() if k != "builder"})
+            for name, value in content["datasets"].items()
+        ),
+        folds=Folds(**content["folds"]),
+        layers=None if content["layers"] == "all" else tuple(sorted(content["layers"])),
+        penalties={key: tuple(float(v) for v in values) for key, values in content["penalties"].items()},
+        bootstrap=Bootstrap(**content["bootstrap"]),
+        tasks=tuple(
+            Task(name, v["kind"], v["probe"], tuple(v["splits"]), tuple(v.get("baselines", ())))
+            for name, v in content["tasks"].items()
+        ),
+    )
+    _check(study)
+    return study
+
+
+def _models(content: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Model, ...]:
+    models = []
+    for name, value in content.items():
+        if "twin_of" not in value:
+            models.append(Model(name, ROOT / value["folder"], value["dtype"]))
+            continue
+        original = content.get(value["twin_of"])
+        if original is None or "twin_of" in original:
+            subject = f"models.{name}: twin of {value['twin_of']!r}, which is not a model with a folder"
+            raise SettingsError(subject, file=path, do=DO)
+        models.append(Model(name, ROOT / original["folder"], original["dtype"], seed=value["seed"]))
+    return tuple(models)
+
+
+def _check(study: Study) -> None:
+    for task in study.tasks:
+        study.dataset(task.dataset)
+        if task.probe not in PROBES[task.kind]:
+            known = ", ".join(sorted(PROBES[task.kind]))
+            subject = f"tasks.{task.name}: probe {task.probe!r} cannot score a {task.kind} label; expected {known}"
+            raise SettingsError(subject, file=study.file, do=DO)
+    for model in study.models:
+        greatest = model.n_layers()
+        wrong = [layer for layer in study.layers or () if layer > greatest]
+        if wrong:
+            subject = f"layers: {wrong[0]} is not a layer of {model.name}, which has 0 (embedding) to {greatest}"
+            raise SettingsError(subject, file=study.file, do=DO)
