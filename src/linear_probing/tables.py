@@ -1,0 +1,152 @@
+"""Text and target tables of a data set: written whole, read and checked before anything is computed from them.
+
+A target is a character span in a text, with labels. A fold cell is a number, or two joined by `|` for a row that belongs to
+two blocks (a pair of numbers): the row is tested in fold k if all its parts are k, and trains for fold k if none is.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from linear_probing.settings import Task
+from linear_probing.stage import StudyError
+
+REQUIRED = ("target_id", "text_id", "span_start", "span_end", "group", "type", "part", "fold")
+
+
+class DatasetError(StudyError):
+    """A data set that must not be probed."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Texts (text_id, text) and targets (see REQUIRED, and a column per label)."""
+
+    texts: pd.DataFrame
+    targets: pd.DataFrame
+
+
+def read(folder: Path) -> Tables:
+    """Read the tables of a data set's folder and check them.
+
+    Raises
+    ------
+    DatasetError
+        If a table is missing or cut, or as `validate` does.
+    """
+    frames = []
+    for name in ("texts.csv", "targets.csv"):
+        try:
+            frames.append(pd.read_csv(folder / name, dtype=str, keep_default_na=False))
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                f"{name} cannot be read: {error}",
+                file=folder / name,
+                likely="the file is missing or was cut short",
+                do="delete the folder and run snakemake again",
+            ) from error
+    texts, targets = frames
+    for column in {"span_start", "span_end"} & set(targets.columns):
+        targets[column] = pd.to_numeric(targets[column], errors="coerce")
+    return validate(Tables(texts, targets), folder)
+
+
+def validate(tables: Tables, folder: Path) -> Tables:
+    """Check what no later stage may meet: emptiness, missing columns, double ids, spans outside texts, split groups.
+
+    Raises
+    ------
+    DatasetError
+        With the first target at fault.
+    """
+    texts, targets = tables.texts, tables.targets
+
+    def fail(subject: str, likely: str | None = None) -> None:
+        raise DatasetError(subject, file=folder / "targets.csv", likely=likely, do="correct the data set's builder")
+
+    absent = [c for c in REQUIRED if c not in targets] + [c for c in ("text_id", "text") if c not in texts]
+    if absent:
+        fail(f"the tables lack the column {absent[0]}")
+    if targets.empty or texts.empty:
+        fail(f"the data set is empty: {len(texts)} texts, {len(targets)} targets")
+    for frame, column in ((texts, "text_id"), (targets, "target_id")):
+        double = frame[column][frame[column].duplicated()]
+        if len(double):
+            fail(f"{column} {double.iloc[0]} occurs twice")
+    unknown = targets.loc[~targets["text_id"].isin(texts["text_id"]), "target_id"]
+    if len(unknown):
+        fail(f"target {unknown.iloc[0]} names a text that does not exist")
+    length = targets["text_id"].map(texts.set_index("text_id")["text"].str.len())
+    start, end = targets["span_start"], targets["span_end"]
+    outside = ~((start >= 0) & (start < end) & (end <= length))
+    if outside.any():
+        row = targets[outside].iloc[0]
+        found = f"{row['span_start']} to {row['span_end']}"
+        fail(f"target {row['target_id']}: span {found} is outside its text of {length[outside].iloc[0]} characters")
+    folds = targets.groupby("group", sort=True)["fold"].nunique()
+    if (folds > 1).any():
+        group = folds.index[folds > 1][0]
+        fail(f"group {group!r} stands in {folds[group]} folds, expected 1", "folds were drawn by row, not by group")
+    return tables
+
+
+def check_labels(tables: Tables, tasks: tuple[Task, ...], folder: Path) -> None:
+    """Check that every task's label, splits and baseline columns can be used.
+
+    Raises
+    ------
+    DatasetError
+        If a column is absent, a label is empty or not finite, or has one class only.
+    """
+    for task in tasks:
+        columns = task.label_columns
+        folds = tuple(fold_column(split) for split in task.splits)
+        absent = [c for c in (*columns, *folds, *task.baselines) if c not in tables.targets]
+        if absent:
+            raise DatasetError(
+                f"task {task.name} needs the column {absent[0]}, which its data set does not have",
+                file=folder / "targets.csv",
+                do="name labels, splits and baselines of the data set's card in the configuration",
+            )
+        for column in columns:
+            values = tables.targets[column]
+            empty = values.astype(str).str.strip().str.lower().isin(["", "nan", "none"])
+            if task.kind == "position" or set(values[~empty]) <= {"0", "1"}:
+                empty |= ~np.isfinite(pd.to_numeric(values, errors="coerce").to_numpy(float))
+            if empty.any():
+                target = tables.targets.loc[empty, "target_id"].iloc[0]
+                subject = f"task {task.name}: the label {column} of target {target} is NaN or empty"
+                raise DatasetError(subject, file=folder / "targets.csv", do="label every target, or leave it out")
+            n_classes = values.nunique()
+            if n_classes < 2 or (task.kind == "binary" and n_classes != 2):
+                expected = "2" if task.kind == "binary" else "at least 2"
+                subject = f"task {task.name}: the label {column} has {n_classes} class, expected {expected}"
+                raise DatasetError(subject, file=folder / "targets.csv", do="probe a label that varies")
+
+
+def fold_column(split: str) -> str:
+    """Return the column that holds a split's folds: `fold` for the split by group."""
+    return "fold" if split == "group" else f"fold_{split}"
+
+
+def cluster_column(targets: pd.DataFrame, split: str) -> str:
+    """Return the column of the split's clusters: what is resampled, and what inner folds keep together."""
+    return f"group_{split}" if f"group_{split}" in targets else "group"
+
+
+def fold_masks(cells: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (trains, is tested) of shape (n_targets,) for every fold of a fold column.
+
+    Examples
+    --------
+    >>> [(t.tolist(), s.tolist()) for t, s in fold_masks(pd.Series(["0", "1", "0|1"]))]
+    [([False, True, False], [True, False, False]), ([True, False, False], [False, True, False])]
+    """
+    parts = [frozenset(cell.split("|")) for cell in cells]
+    names = sorted(set().union(*parts), key=int)
+    return [
+        (np.array([name not in part for part in parts]), np.array([part == {name} for part in parts]))
+        for name in names
+    ]
