@@ -1,0 +1,56 @@
+# One line a task; `make` lists them. Everything runs in .venv, which need not be activated.
+
+PYTHON ?= python3
+CORES ?= 2
+UV ?= uv
+
+BIN := .venv/bin
+# Snakemake, DVC and the rules' commands start further programs of the environment by name. Only here, not for
+# the whole file: $(PYTHON) must stay the one outside the environment that it makes.
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+PYTEST := $(RUN) OMP_NUM_THREADS=1 $(BIN)/pytest tests
+LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q --no-header --no-annotate \
+	--no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help setup develop study atlas check test test-unit test-workflow lock clean
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+	@echo "Variables: CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
+
+setup: ## make .venv as envs/study.lock has it; does nothing when it is there
+	@$(PYTHON) envs/install.py envs/study.lock
+
+develop: ## make .venv as envs/develop.lock has it: the study, the checks and the tests
+	@$(PYTHON) envs/install.py envs/develop.lock
+
+study: setup ## run the default study, up to results/studies/atlas
+	$(RUN) $(BIN)/snakemake --cores $(CORES)
+
+atlas: setup ## train the embedded model again, up to an hour (the study uses the committed weights)
+	$(RUN) $(BIN)/python -m linear_probing.atlas.training --output data/models/atlas
+
+check: develop ## style, types and the workflow's own lint
+	$(RUN) $(BIN)/ruff check
+	$(RUN) $(BIN)/ruff format --check
+	$(RUN) $(BIN)/snakefmt --check Snakefile workflow
+	$(RUN) $(BIN)/mypy
+	$(RUN) $(BIN)/snakemake --lint
+
+test: test-unit ## the tests of a change: every tier but the workflow's
+
+test-unit: develop ## every test that does not run snakemake
+	$(PYTEST) -m 'not workflow' -n 2
+
+test-workflow: develop ## the tests that run snakemake on config/tiny.yaml, minutes
+	$(PYTEST) -m workflow
+
+lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv)
+	@command -v $(UV) > /dev/null || { echo "make lock needs uv, or its path as UV=..." >&2; exit 1; }
+	$(LOCK) envs/develop.in -o envs/develop.lock
+	$(LOCK) -c envs/develop.lock envs/study.in -o envs/study.lock
+	$(PYTHON) envs/conda.py
+
+clean: ## remove results and logs, never data or .venv
+	rm -rf results/datasets results/tokens results/activations results/probes results/studies logs
