@@ -69,14 +69,6 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Folds:
-    """Numbers of outer folds (scores) and inner folds (penalties)."""
-
-    n_outer: int
-    n_inner: int
-
-
-@dataclass(frozen=True)
 class Bootstrap:
     """Number of resamples and the confidence of the intervals, in (0, 1)."""
 
@@ -124,7 +116,7 @@ class Study:
     seed: int
     models: tuple[Model, ...]
     datasets: tuple[Dataset, ...]
-    folds: Folds
+    n_folds: int
     layers: tuple[int, ...] | None
     penalties: Mapping[str, tuple[float, ...]]
     bootstrap: Bootstrap
@@ -202,7 +194,7 @@ def parse(content: Any, path: Path) -> Study:
             Dataset(name, value["builder"], {k: v for k, v in value.items() if k != "builder"})
             for name, value in content["datasets"].items()
         ),
-        folds=Folds(**content["folds"]),
+        n_folds=content["n_folds"],
         layers=None if content["layers"] == "all" else tuple(sorted(content["layers"])),
         penalties={key: tuple(float(v) for v in values) for key, values in content["penalties"].items()},
         bootstrap=Bootstrap(**content["bootstrap"]),
