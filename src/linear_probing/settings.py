@@ -47,12 +47,25 @@ class Model:
         SettingsError
             If the folder has no readable config.json.
         """
+        return self._number("num_hidden_layers")
+
+    def context(self) -> int:
+        """Return the greatest number of tokens the model takes.
+
+        Raises
+        ------
+        SettingsError
+            If the folder has no readable config.json.
+        """
+        return self._number("max_position_embeddings")
+
+    def _number(self, key: str) -> int:
         path = self.folder / "config.json"
         try:
-            return int(json.loads(path.read_text(encoding="utf-8"))["num_hidden_layers"])
+            return int(json.loads(path.read_text(encoding="utf-8"))[key])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(
-                f"model {self.name} has no readable config.json with num_hidden_layers: {error}",
+                f"model {self.name} has no readable config.json with {key}: {error}",
                 file=path,
                 likely="the folder is not a model, or the file was cut",
                 do="name a folder in the Hugging Face layout, or build the embedded model with `make atlas`",
