@@ -1,0 +1,153 @@
+"""The protocol of every probe: outer folds give scores, inner folds choose the penalty, scaling inside each training part.
+
+The inner folds of outer fold k are the other outer folds: what holds for the outer split (no group, country or number on both
+sides) so holds for the inner one by construction. A fit without folds j and k serves as inner fit of both, which halves them.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+MAX_ITERATIONS = 200
+TOLERANCE = 1e-4
+Masks = Sequence[tuple[Bool[np.ndarray, " target"], Bool[np.ndarray, " target"]]]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Diagnostics of the fit that scored one outer fold; `n_iterations` is 0 for a closed form."""
+
+    fold: int
+    penalty: float
+    n_iterations: int
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Out-of-fold scores of one labeling, (n_targets, n_outputs), NaN where no fold tests a target; and the fits."""
+
+    scores: Float[np.ndarray, "target output"]
+    fits: tuple[Fit, ...]
+
+
+def pipeline(probe: str, penalty: float, features: Any, n_classes: int) -> Pipeline:
+    """Return scaling and probe as one estimator, so that scaling is learnt in the training part only.
+
+    Sparse features are scaled without centring, which would fill them. The solvers are those that are exact and fast here:
+    Newton's method for two classes, L-BFGS for more.
+    """
+    scale = StandardScaler(with_mean=isinstance(features, np.ndarray), with_std=isinstance(features, np.ndarray))
+    solver = "newton-cholesky" if n_classes == 2 and features.shape[1] < 1000 else "lbfgs"
+    estimators = {
+        "logistic": lambda: LogisticRegression(C=penalty, solver=solver, max_iter=MAX_ITERATIONS, tol=TOLERANCE),
+        "ridge": lambda: Ridge(alpha=penalty),
+        "ridge_classifier": lambda: RidgeClassifier(alpha=penalty),
+    }
+    return Pipeline([("scale", scale), ("probe", estimators[probe]())])
+
+
+def fit(probe: str, penalty: float, features: Any, labels: Shaped[np.ndarray, "target *output"]) -> Pipeline:
+    """Fit one probe; a fit that does not converge is recorded by the caller, not warned of."""
+    n_classes = len(np.unique(labels)) if labels.ndim == 1 else 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return pipeline(probe, penalty, features, n_classes).fit(features, labels)
+
+
+def outputs(fitted: Pipeline, features: Any, n_classes: int) -> Float[np.ndarray, "target output"]:
+    """Return predictions (ridge) or decision values, one column for two classes, else one per class.
+
+    A class that the training part lacks gets a value below all others.
+    """
+    if not hasattr(fitted, "classes_"):
+        return np.asarray(fitted.predict(features), dtype=np.float64).reshape(features.shape[0], -1)
+    decision = np.asarray(fitted.decision_function(features), dtype=np.float64)
+    if n_classes == 2:
+        return decision.reshape(-1, 1)
+    if len(fitted.classes_) == 2:
+        decision = np.stack([-decision, decision], axis=1)
+    full = np.repeat(decision.min(axis=1, keepdims=True) - 1.0, n_classes, axis=1)
+    full[:, fitted.classes_] = decision
+    return full
+
+
+def loss(fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *output"], n_classes: int) -> float:
+    """Return what inner folds compare, summed over targets: log loss, or squared error (of -1/1 codes for classes)."""
+    if hasattr(fitted[-1], "predict_proba"):
+        inside = np.isin(labels, fitted.classes_)
+        unknown = float((~inside).sum()) * -np.log(np.finfo(np.float32).eps)
+        if not inside.any():
+            return unknown
+        probabilities = fitted.predict_proba(features[inside])
+        return unknown + float(log_loss(labels[inside], probabilities, labels=fitted.classes_, normalize=False))
+    wanted = labels if labels.ndim == 2 else 2.0 * np.eye(n_classes)[labels] - 1.0
+    if labels.ndim == 1 and n_classes == 2:
+        wanted = wanted[:, 1:]
+    return float(((outputs(fitted, features, n_classes) - wanted) ** 2).sum())
+
+
+def choose_penalties(
+    features: Any, labels: Shaped[np.ndarray, "target *output"], masks: Masks, probe: str, penalties: Sequence[float], n_classes: int
+) -> list[float]:
+    """Return, for every outer fold, the penalty of the least loss over the inner folds; the strongest of equals."""
+    ordered = sorted(penalties, reverse=probe != "logistic")
+    if len(ordered) == 1:
+        return [ordered[0]] * len(masks)
+    losses = np.zeros((len(masks), len(ordered)))
+    for one in range(len(masks)):
+        for other in range(one + 1, len(masks)):
+            train = masks[one][0] & masks[other][0]
+            for place, penalty in enumerate(ordered):
+                fitted = fit(probe, penalty, features[train], labels[train])
+                for outer, inner in ((one, other), (other, one)):
+                    held_out = masks[inner][1]
+                    losses[outer, place] += loss(fitted, features[held_out], labels[held_out], n_classes)
+    return [ordered[place] for place in losses.argmin(axis=1)]
+
+
+def probe_out_of_fold(
+    features: Any, labels: Shaped[np.ndarray, "target *output"], masks: Masks, probe: str, penalties: Sequence[float]
+) -> Outcome:
+    """Score every target by a probe that was trained without its fold.
+
+    Parameters
+    ----------
+    features : np.ndarray or scipy.sparse.csr_matrix
+        Shape (n_targets, n_features).
+    labels : np.ndarray
+        Class indices of shape (n_targets,), or numbers of shape (n_targets, n_outputs).
+    masks : sequence of (np.ndarray, np.ndarray)
+        Per outer fold, which targets train and which are tested; see `tables.fold_masks`. A fold with no test target
+        is passed over.
+    probe : str
+        'logistic', 'ridge' or 'ridge_classifier'.
+    penalties : Sequence[float]
+        C of logistic, alpha of ridge.
+
+    Returns
+    -------
+    Outcome
+    """
+    n_classes = int(labels.max()) + 1 if labels.ndim == 1 else 0
+    n_outputs = labels.shape[1] if labels.ndim == 2 else 1 if n_classes == 2 else n_classes
+    scores = np.full((len(labels), n_outputs), np.nan, dtype=np.float32)
+    chosen = choose_penalties(features, labels, masks, probe, penalties, n_classes)
+    fits = []
+    for fold, (train, tested) in enumerate(masks):
+        if not tested.any():
+            continue
+        fitted = fit(probe, chosen[fold], features[train], labels[train])
+        scores[tested] = outputs(fitted, features[tested], n_classes)
+        n_iterations = int(np.max(getattr(fitted[-1], "n_iter_", None) or 0)) if probe == "logistic" else 0
+        fits.append(Fit(fold, chosen[fold], n_iterations, n_iterations < MAX_ITERATIONS))
+    return Outcome(scores, tuple(fits))
