@@ -1,0 +1,1 @@
+"""What the statistics stage computes: metrics, estimates with intervals, places on the map."""
