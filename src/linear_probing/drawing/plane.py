@@ -84,3 +84,63 @@ def draw(plane: pd.DataFrame, layers: pd.DataFrame, model: str) -> Figure:
         row[0].set_ylabel(title(task))
     _legend(figure, own, _metric(layers, tasks))
     return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, labels: list[str]) -> None:
+    drawn = sample(rows, N_MARKS)
+    colors = {label: color for label, (color, _) in zip(labels, LOOKS, strict=False)}
+    markers = {label: marker for label, (_, marker) in zip(labels, LOOKS, strict=False)}
+    sns.scatterplot(
+        data=drawn,
+        x="x",
+        y="y",
+        hue="label",
+        style="label",
+        hue_order=list(colors),
+        style_order=list(markers),
+        palette=colors,
+        markers=markers,
+        s=6,
+        linewidth=0,
+        alpha=0.7,
+        legend=False,
+        ax=axes,
+    )
+    style.bare(axes)
+    axes.set(xlabel="", ylabel="")
+    axes.set_box_aspect(1)
+    axes.margins(0.06)
+
+
+def _score(layers: pd.DataFrame, model: str, task: str, layer: int) -> str:
+    rows = layers[(layers["model"] == model) & (layers["task"] == task) & (layers["layer"] == layer)]
+    rows = rows[rows["split"] == "group"] if "group" in set(rows["split"]) else rows
+    if rows.empty:
+        return ""
+    estimate = rows.loc[rows["part"] == headline_part(rows), "estimate"].iloc[0]
+    return f"{estimate:.2f}" if math.isfinite(estimate) else ""
+
+
+def _metric(layers: pd.DataFrame, tasks: list[str]) -> str:
+    rows = layers[layers["task"].isin(tasks)]
+    if rows.empty:
+        return ""
+    part = headline_part(rows)
+    named = METRICS.get(rows["metric"].iloc[0], rows["metric"].iloc[0])
+    return f"below: the probe's {named}" + (f" on {part} groups" if part in ("seen", "unseen") else "")
+
+
+def _legend(figure: Figure, rows: pd.DataFrame, metric: str) -> None:
+    labels = sorted(rows["label"].unique(), reverse=True)
+    handles = [
+        Line2D([], [], label=label, color=color, marker=marker, linestyle="none", markersize=3.5, markeredgewidth=0)
+        for label, (color, marker) in zip(labels, LOOKS, strict=False)
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles),
+        frameon=False,
+        handletextpad=0.1,
+        title=f"first two principal components; {metric}",
+    )
