@@ -45,7 +45,8 @@ def run(main: Callable[[], None]) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for talkative in ("httpx", "fontTools"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         main()
     except StudyError as error:

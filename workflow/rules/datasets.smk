@@ -1,0 +1,16 @@
+rule datasets:
+    # Texts and targets of a data set, with labels and folds.
+    input:
+        lexicons=ancient(PATHS.lexicons_for),
+        config=ancient(CONFIG),
+    output:
+        directory("results/datasets/{dataset}-{digest}"),
+    log:
+        "logs/datasets/{dataset}-{digest}.log",
+    resources:
+        mem_mb=500,
+    conda:
+        "../../envs/study.yaml"
+    shell:
+        "python -m linear_probing.datasets --config {input.config} --dataset {wildcards.dataset}"
+        " --output {output} 2> {log}"

@@ -1,0 +1,42 @@
+# The baselines are probes of the pseudo model `text`, which has no activations.
+ruleorder: baselines > probes
+
+
+rule baselines:
+    # Out-of-fold scores of what reads the text, or a column, alone.
+    input:
+        tables=ancient(PATHS.tables_for),
+        config=ancient(CONFIG),
+    output:
+        directory("results/probes/text/{dataset}-{digest}"),
+    log:
+        "logs/probes/text/{dataset}-{digest}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        "../../envs/study.yaml"
+    shell:
+        "python -m linear_probing.probes --config {input.config} --dataset {wildcards.dataset}"
+        " --tables {input.tables} --output {output} --threads {threads} 2> {log}"
+
+
+rule probes:
+    # Out-of-fold scores of every task, split and layer, and of the control tasks.
+    input:
+        tables=ancient(PATHS.tables_for),
+        activations=ancient(PATHS.activations_for),
+        config=ancient(CONFIG),
+    output:
+        directory("results/probes/{model}/{dataset}-{digest}"),
+    log:
+        "logs/probes/{model}/{dataset}-{digest}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        "../../envs/study.yaml"
+    shell:
+        "python -m linear_probing.probes --config {input.config} --dataset {wildcards.dataset}"
+        " --tables {input.tables} --activations {input.activations} --output {output}"
+        " --threads {threads} 2> {log}"

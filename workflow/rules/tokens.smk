@@ -1,0 +1,16 @@
+rule tokens:
+    # Token ids, and the token position of every target; twins share them with their original.
+    input:
+        tables=ancient(PATHS.tables_for),
+        config=ancient(CONFIG),
+    output:
+        directory("results/tokens/{model}/{dataset}-{digest}"),
+    log:
+        "logs/tokens/{model}/{dataset}-{digest}.log",
+    resources:
+        mem_mb=700,
+    conda:
+        "../../envs/study.yaml"
+    shell:
+        "python -m linear_probing.tokens --config {input.config} --model {wildcards.model}"
+        " --dataset {input.tables} --output {output} 2> {log}"
