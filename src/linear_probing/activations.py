@@ -3,10 +3,12 @@
 Layer 0 is what enters block 0, layer k what leaves block k, before the final norm. Texts run in batches of similar length,
 padded right, with an explicit mask and positions; only the targets' positions are kept, inside the trace, so that memory
 stays at one batch. Blocks return a tensor or a tuple, by architecture: both are read, and the shape is checked each time.
-Cost: about one forward pass of the model without its head.
+A model is loaded once for all its data sets; a folder that is there already is left as it is, since its name says what made it.
+Cost: loading, and about one forward pass of the model without its head.
 """
 
 import argparse
+import json
 import logging
 import resource
 import sys
@@ -23,7 +25,7 @@ from nnsight import NNsight
 from tqdm import tqdm
 
 from linear_probing import models, settings, tokens
-from linear_probing.stage import StudyError, replace_folder, run
+from linear_probing.stage import StudyError, replace_file, replace_folder, run
 from linear_probing.store import SHARD, layer_name, write_tensors
 from linear_probing.tokens import Tokens
 
@@ -94,7 +96,11 @@ def residual(value: Any, shape: tuple[int, int, int]) -> torch.Tensor:
 
 
 def read_batch(
-    traced: Any, blocks: Any, inputs: dict[str, torch.Tensor], where: tuple[torch.Tensor, torch.Tensor], layers: Sequence[int]
+    traced: Any,
+    blocks: Any,
+    inputs: dict[str, torch.Tensor],
+    where: tuple[torch.Tensor, torch.Tensor],
+    layers: Sequence[int],
 ) -> list[torch.Tensor]:
     """Run one batch and return, for every layer, the states at the places `where`, float32 on the CPU.
 
@@ -156,7 +162,9 @@ def extract(
     """
     traced = NNsight(model)
     blocks = attrgetter(models.blocks_path(model))(traced)
-    found = {layer: np.empty((len(data.target_text), model.config.hidden_size), np.float32) for layer in layers}
+    found = {
+        layer: np.empty((len(data.target_text), model.config.hidden_size), np.float32) for layer in layers
+    }
     by_text = np.argsort(data.target_text, kind="stable")
     bounds = np.searchsorted(data.target_text[by_text], np.arange(len(data.starts)))
     lengths = np.diff(data.starts).tolist()
@@ -173,30 +181,48 @@ def extract(
     for layer, states in found.items():
         if not np.isfinite(states).all():
             subject = f"layer {layer} holds numbers that are not finite"
-            raise ActivationError(subject, likely="the dtype overflows", do="use float32 or bfloat16 for this model")
+            raise ActivationError(
+                subject, likely="the dtype overflows", do="use float32 or bfloat16 for this model"
+            )
     return found
 
 
 def main() -> None:
-    """Extract one data set's states from one model."""
+    """Extract the states of all data sets that are not there yet from one model, and list the folders."""
     parser = argparse.ArgumentParser(description="Extract the residual stream at every target.")
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--model", required=True, help="its name in the configuration")
-    parser.add_argument("--tokens", type=Path, required=True, help="folder of the tokens stage")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--tokens", type=Path, nargs="+", required=True, help="folders of the tokens stage")
+    parser.add_argument(
+        "--output", type=Path, nargs="+", required=True, help="folders to write, in the same order"
+    )
+    parser.add_argument(
+        "--listing", type=Path, required=True, help="JSON file to write: the folders that are there"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     study = settings.load(arguments.config)
     model = study.model(arguments.model)
-    layers = study.layers_of(model)
-    data = tokens.read(arguments.tokens)
+    pairs = list(zip(arguments.tokens, arguments.output, strict=True))
+    absent = [(source, folder) for source, folder in pairs if not (folder / SHARD).is_file()]
     start = time.monotonic()
-    LOG.info("%s: %d tokens, %d targets, %d layers", model.name, len(data.ids), len(data.target_text), len(layers))
-    states = extract(models.load(model), data, layers)
-    with replace_folder(arguments.output) as folder:
-        write_tensors(folder / SHARD, {layer_name(k): v for k, v in states.items()}, {"position": "last"})
+    LOG.info("%s: %d of %d data sets to extract", model.name, len(absent), len(pairs))
+    loaded = models.load(model) if absent else None
+    for source, folder in absent:
+        write(folder, extract(loaded, tokens.read(source), study.layers_of(model)))
+    with replace_file(arguments.listing) as temporary:
+        temporary.write_text(
+            json.dumps([str(folder) for _, folder in pairs], indent=2) + "\n", encoding="utf-8"
+        )
     LOG.info("%s: %.1f s, %.2f GB at most", model.name, time.monotonic() - start, peak_memory_gb())
+
+
+def write(final: Path, states: dict[int, np.ndarray]) -> None:
+    """Write one data set's states."""
+    with replace_folder(final) as folder:
+        write_tensors(folder / SHARD, {layer_name(k): v for k, v in states.items()}, {"position": "last"})
+    LOG.info("%s: %d targets, %d layers", final, len(next(iter(states.values()))), len(states))
 
 
 def peak_memory_gb() -> float:

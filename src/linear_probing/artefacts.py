@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from linear_probing import settings
-from linear_probing.provenance import ROOT, fingerprint, folder_digest
+from linear_probing.provenance import ROOT, digest, fingerprint, folder_digest
 from linear_probing.settings import Dataset, Model, SettingsError, Study
 from linear_probing.stage import replace_file
 
@@ -35,7 +35,9 @@ def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
     """
     if len(named) > 1 or overrides:
         found = f"{len(named)} files" if len(named) > 1 else "--config " + " ".join(overrides)
-        raise SettingsError(f"expected one configuration file, found {found}", do="write one file and name it by --configfile")
+        raise SettingsError(
+            f"expected one configuration file, found {found}", do="write one file and name it by --configfile"
+        )
     path = Path(named[0]).resolve() if named else DEFAULT
     # The printed commands are to be read, and to hold on another machine.
     return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
@@ -63,7 +65,9 @@ class Artefacts:
 
     def _add_model(self, dataset: Dataset, model: Model, of_tables: str) -> None:
         name, owner = dataset.name, self.tokenizer_of(model)
-        of_tokens = fingerprint("tokens", {"tables": of_tables, "tokenizer": _files(model, TOKENIZER), "context": model.context()})
+        of_tokens = fingerprint(
+            "tokens", {"tables": of_tables, "tokenizer": _files(model, TOKENIZER), "context": model.context()}
+        )
         self.tokens[owner, name] = f"{RESULTS}/tokens/{owner}/{name}-{of_tokens}"
         weights = _files(model, WEIGHTS if model.seed is None else ("config.json",))
         made_of = {"tokens": of_tokens, "weights": weights, "twin": model.seed, "dtype": model.dtype}
@@ -73,7 +77,12 @@ class Artefacts:
 
     def _probes(self, dataset: Dataset, model: str, features: str) -> str:
         tasks = [vars(task) for task in self.study.tasks_of(dataset.name)]
-        made_of = {"features": features, "tasks": tasks, "penalties": self.study.penalties, "seed": self.study.seed}
+        made_of = {
+            "features": features,
+            "tasks": tasks,
+            "penalties": self.study.penalties,
+            "seed": self.study.seed,
+        }
         return f"{RESULTS}/probes/{model}/{dataset.name}-{fingerprint('probes', made_of)}"
 
     def tokenizer_of(self, model: Model) -> str:
@@ -89,20 +98,41 @@ class Artefacts:
         """Return the tables of a data set."""
         return self.tables[wildcards.dataset]
 
-    def tokens_for(self, wildcards: Any) -> str:
-        """Return the tokens that a model reads."""
-        self._current(self.activations[wildcards.model, wildcards.dataset], wildcards.digest)
-        return self.tokens[self.tokenizer_of(self.study.model(wildcards.model)), wildcards.dataset]
+    def tokens_for(self, wildcards: Any) -> list[str]:
+        """Return the tokens of all data sets that a model reads."""
+        self._current(self.listing(wildcards.model), wildcards.digest)
+        owner = self.tokenizer_of(self.study.model(wildcards.model))
+        return [self.tokens[owner, name] for name in self.study.probed]
+
+    def activations_of(self, wildcards: Any) -> list[str]:
+        """Return the folders of a model's activations, in the order of `tokens_for`."""
+        return [self.activations[wildcards.model, name] for name in self.study.probed]
+
+    def listing(self, model: str) -> str:
+        """Return the file that says that all activations of a model are there.
+
+        It stands for folders, so that one job loads the model once and extracts only what is new. Where a folder is gone, the
+        file says what is no longer true and is taken back.
+        """
+        folders = [self.activations[model, name] for name in self.study.probed]
+        path = Path(RESULTS, "activations", model, f"all-{digest(folders)}.json")
+        if path.is_file() and not all(Path(folder).is_dir() for folder in folders):
+            path.unlink()
+        return str(path)
+
+    def listing_for(self, wildcards: Any) -> str:
+        """Return the listing on which a model's probes depend."""
+        self._current(self.probes[wildcards.model, wildcards.dataset], wildcards.digest)
+        return self.listing(wildcards.model)
 
     def activations_for(self, wildcards: Any) -> str:
         """Return the activations that are probed."""
-        self._current(self.probes[wildcards.model, wildcards.dataset], wildcards.digest)
         return self.activations[wildcards.model, wildcards.dataset]
 
-    def _current(self, path: str, digest: str) -> None:
-        if not path.endswith(f"-{digest}"):
+    def _current(self, path: str, found: str) -> None:
+        if Path(path).stem.rpartition("-")[2] != found:
             raise SettingsError(
-                f"the digest {digest} is not that of today's code and configuration, which is {path.rpartition('-')[2]}",
+                f"the digest {found} is not that of today's code and configuration",
                 file=path,
                 likely="the path of an older run was asked for",
                 do="ask for a study, not for a path with a digest",
@@ -111,7 +141,11 @@ class Artefacts:
     def manifest(self) -> dict[str, Any]:
         """Return what the study is made of now: every current path, and the digests of statistics and figures."""
         probes = sorted(self.probes.values())
-        boot = {"bootstrap": vars(self.study.bootstrap), "seed": self.study.seed, "tasks": [t.name for t in self.study.tasks]}
+        boot = {
+            "bootstrap": vars(self.study.bootstrap),
+            "seed": self.study.seed,
+            "tasks": [t.name for t in self.study.tasks],
+        }
         models = [model.name for model in self.study.models]
         statistics = fingerprint("statistics", {"probes": probes, "models": models, **boot})
         return {
@@ -138,4 +172,6 @@ def _files(model: Model, endings: Sequence[str]) -> dict[str, str]:
     try:
         return folder_digest(model.folder, endings)
     except OSError as error:
-        raise SettingsError(f"model {model.name} has no folder: {error}", file=model.folder, do=settings.DO) from error
+        raise SettingsError(
+            f"model {model.name} has no folder: {error}", file=model.folder, do=settings.DO
+        ) from error

@@ -58,7 +58,9 @@ def text_features(texts: pd.Series, starts: pd.Series, ends: pd.Series) -> spars
     """
     rows = list(zip(texts, starts.astype(int), ends.astype(int), strict=True))
     channels = ([text[:end] for text, _, end in rows], [text[start:end] for text, start, end in rows])
-    words = HashingVectorizer(n_features=N_HASHED, token_pattern=r"(?u)\b\w+\b", alternate_sign=False, dtype=np.float32)
+    words = HashingVectorizer(
+        n_features=N_HASHED, token_pattern=r"(?u)\b\w+\b", alternate_sign=False, dtype=np.float32
+    )
     trigrams = HashingVectorizer(
         n_features=N_HASHED, analyzer="char_wb", ngram_range=(3, 3), alternate_sign=False, dtype=np.float32
     )

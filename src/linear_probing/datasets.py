@@ -77,7 +77,13 @@ def main() -> None:
         write(folder, dataset, draft)
         written = tables.read(folder)
         tables.check_labels(written, study.tasks_of(dataset.name), arguments.output)
-    LOG.info("%s: %d texts, %d targets, %.1f s", dataset.name, len(draft.texts), len(draft.targets), time.monotonic() - start)
+    LOG.info(
+        "%s: %d texts, %d targets, %.1f s",
+        dataset.name,
+        len(draft.texts),
+        len(draft.targets),
+        time.monotonic() - start,
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Only local folders are read: a model is fetched and pinned before, never in passing.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,15 +72,27 @@ def load_tokenizer(folder: Path) -> Any:
     ModelError
         If there is none, or it cannot tell which characters a token covers.
     """
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = _tokenizer_class(folder).from_pretrained(folder, local_files_only=True)
     except Exception as error:  # transformers and tokenizers raise bare Exceptions for a cut file
         raise ModelError(f"tokenizer cannot be loaded: {error}", file=folder, do=DO) from error
     if not tokenizer.is_fast:
-        raise ModelError("the tokenizer gives no character offsets", file=folder, do="use a model with a fast tokenizer")
+        raise ModelError(
+            "the tokenizer gives no character offsets", file=folder, do="use a model with a fast tokenizer"
+        )
     return tokenizer
+
+
+def _tokenizer_class(folder: Path) -> Any:
+    """Return the class that the tokenizer's configuration names; the plain ones load without torch, in a third of the time."""
+    named = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
+    if named in ("TokenizersBackend", "PreTrainedTokenizerFast"):
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer
 
 
 def blocks_path(model: "torch.nn.Module") -> str:

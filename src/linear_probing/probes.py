@@ -59,7 +59,9 @@ def labelings(task: Task, data: Tables, seed: int) -> Iterator[tuple[str, str, n
             yield split, "control", controls.control_labels(labels, data.targets["type"], random)
 
 
-def probe_features(probed: Probed, features: Any, name: str, task: Task, data: Tables, study: Study, control: bool) -> None:
+def probe_features(
+    probed: Probed, features: Any, name: str, task: Task, data: Tables, study: Study, control: bool
+) -> None:
     """Probe one set of features for a task, under every split and labeling, and add scores and fits to `probed`."""
     penalties = study.penalties["logistic" if task.probe == "logistic" else "ridge"]
     for split, labeling, labels in labelings(task, data, study.seed):
@@ -110,7 +112,9 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--dataset", required=True, help="its name in the configuration")
     parser.add_argument("--tables", type=Path, required=True, help="folder of the datasets stage")
-    parser.add_argument("--activations", type=Path, help="folder of the activations stage; none for the baselines")
+    parser.add_argument(
+        "--activations", type=Path, help="folder of the activations stage; none for the baselines"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()

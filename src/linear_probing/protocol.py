@@ -46,10 +46,14 @@ def pipeline(probe: str, penalty: float, features: Any, n_classes: int) -> Pipel
     Sparse features are scaled without centring, which would fill them. The solvers are those that are exact and fast here:
     Newton's method for two classes, L-BFGS for more.
     """
-    scale = StandardScaler(with_mean=isinstance(features, np.ndarray), with_std=isinstance(features, np.ndarray))
+    scale = StandardScaler(
+        with_mean=isinstance(features, np.ndarray), with_std=isinstance(features, np.ndarray)
+    )
     solver = "newton-cholesky" if n_classes == 2 and features.shape[1] < 1000 else "lbfgs"
     estimators = {
-        "logistic": lambda: LogisticRegression(C=penalty, solver=solver, max_iter=MAX_ITERATIONS, tol=TOLERANCE),
+        "logistic": lambda: LogisticRegression(
+            C=penalty, solver=solver, max_iter=MAX_ITERATIONS, tol=TOLERANCE
+        ),
         "ridge": lambda: Ridge(alpha=penalty),
         "ridge_classifier": lambda: RidgeClassifier(alpha=penalty),
     }
@@ -81,7 +85,9 @@ def outputs(fitted: Pipeline, features: Any, n_classes: int) -> Float[np.ndarray
     return full
 
 
-def loss(fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *output"], n_classes: int) -> float:
+def loss(
+    fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *output"], n_classes: int
+) -> float:
     """Return what inner folds compare, summed over targets: log loss, or squared error (of -1/1 codes for classes)."""
     if hasattr(fitted[-1], "predict_proba"):
         inside = np.isin(labels, fitted.classes_)
@@ -89,7 +95,9 @@ def loss(fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *ou
         if not inside.any():
             return unknown
         probabilities = fitted.predict_proba(features[inside])
-        return unknown + float(log_loss(labels[inside], probabilities, labels=fitted.classes_, normalize=False))
+        return unknown + float(
+            log_loss(labels[inside], probabilities, labels=fitted.classes_, normalize=False)
+        )
     wanted = labels if labels.ndim == 2 else 2.0 * np.eye(n_classes)[labels] - 1.0
     if labels.ndim == 1 and n_classes == 2:
         wanted = wanted[:, 1:]
@@ -97,7 +105,12 @@ def loss(fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *ou
 
 
 def choose_penalties(
-    features: Any, labels: Shaped[np.ndarray, "target *output"], masks: Masks, probe: str, penalties: Sequence[float], n_classes: int
+    features: Any,
+    labels: Shaped[np.ndarray, "target *output"],
+    masks: Masks,
+    probe: str,
+    penalties: Sequence[float],
+    n_classes: int,
 ) -> list[float]:
     """Return, for every outer fold, the penalty of the least loss over the inner folds; the strongest of equals."""
     ordered = sorted(penalties, reverse=probe != "logistic")
@@ -116,7 +129,11 @@ def choose_penalties(
 
 
 def probe_out_of_fold(
-    features: Any, labels: Shaped[np.ndarray, "target *output"], masks: Masks, probe: str, penalties: Sequence[float]
+    features: Any,
+    labels: Shaped[np.ndarray, "target *output"],
+    masks: Masks,
+    probe: str,
+    penalties: Sequence[float],
 ) -> Outcome:
     """Score every target by a probe that was trained without its fold.
 

@@ -41,7 +41,11 @@ def file_digest(path: Path) -> str:
 
 def folder_digest(folder: Path, endings: Sequence[str]) -> dict[str, str]:
     """Return name and SHA-256 of the files in a folder that have one of the endings."""
-    return {p.name: file_digest(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name.endswith(tuple(endings))}
+    return {
+        p.name: file_digest(p)
+        for p in sorted(folder.iterdir())
+        if p.is_file() and p.name.endswith(tuple(endings))
+    }
 
 
 def _module_path(name: str) -> Path | None:
@@ -69,7 +73,11 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
             kept = [
                 s
                 for s in body
-                if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str))
+                if not (
+                    isinstance(s, ast.Expr)
+                    and isinstance(s.value, ast.Constant)
+                    and isinstance(s.value.value, str)
+                )
             ]
             node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
     return tree
@@ -96,9 +104,7 @@ def pins(stage: str) -> dict[str, list[str]]:
     """Return the locked versions of the packages whose behaviour a stage's output depends on."""
     lines = LOCK.read_text(encoding="utf-8").splitlines()
     named = [re.match(r"([A-Za-z0-9._-]+)==([^\s\\]+)", line) for line in lines]
-    return {
-        name: sorted({match[2] for match in named if match and match[1] == name}) for name in PINS[stage]
-    }
+    return {name: sorted({match[2] for match in named if match and match[1] == name}) for name in PINS[stage]}
 
 
 def fingerprint(stage: str, made_of: Mapping[str, Any]) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from linear_probing import settings
-from linear_probing.estimation.places import map_table, plane_table, summarise_map
 from linear_probing.estimation.estimates import estimate_tables
+from linear_probing.estimation.places import map_table, plane_table, summarise_map
 from linear_probing.estimation.scores import Scores, read_scores
 from linear_probing.probes import FITS
 from linear_probing.settings import Study
@@ -31,7 +31,9 @@ def count_fits(results: Scores) -> pd.DataFrame:
     """Return, per model, task, split, labeling and features, how many fits there were and what share converged."""
     keys = ["model", "task", "split", "labeling", "probe", "features"]
     grouped = results.fits.groupby(keys, sort=False)
-    counted = grouped.agg(n_fits=("fold", "size"), converged=("converged", "mean"), max_iterations=("n_iterations", "max"))
+    counted = grouped.agg(
+        n_fits=("fold", "size"), converged=("converged", "mean"), max_iterations=("n_iterations", "max")
+    )
     return counted.reset_index()
 
 
@@ -61,10 +63,16 @@ def compute(study: Study, results: Scores) -> dict[str, pd.DataFrame]:
 
 def main() -> None:
     """Compute all tables of a study."""
-    parser = argparse.ArgumentParser(description="Turn out-of-fold scores into tables with intervals and controls.")
+    parser = argparse.ArgumentParser(
+        description="Turn out-of-fold scores into tables with intervals and controls."
+    )
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
-    parser.add_argument("--datasets", type=Path, nargs="+", required=True, help="folders of the datasets stage")
-    parser.add_argument("--probes", type=Path, nargs="+", required=True, help=f"folders of the probes stage, with {FITS}")
+    parser.add_argument(
+        "--datasets", type=Path, nargs="+", required=True, help="folders of the datasets stage"
+    )
+    parser.add_argument(
+        "--probes", type=Path, nargs="+", required=True, help=f"folders of the probes stage, with {FITS}"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
@@ -76,7 +84,9 @@ def main() -> None:
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
         text = json.dumps(headlines(tables["best_layer.csv"]), indent=2)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-    LOG.info("%s: %d rows of layers.csv, %.1f s", study.name, len(tables["layers.csv"]), time.monotonic() - start)
+    LOG.info(
+        "%s: %d rows of layers.csv, %.1f s", study.name, len(tables["layers.csv"]), time.monotonic() - start
+    )
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ def validate(tables: Tables, folder: Path) -> Tables:
     texts, targets = tables.texts, tables.targets
 
     def fail(subject: str, likely: str | None = None) -> None:
-        raise DatasetError(subject, file=folder / "targets.csv", likely=likely, do="correct the data set's builder")
+        raise DatasetError(
+            subject, file=folder / "targets.csv", likely=likely, do="correct the data set's builder"
+        )
 
     absent = [c for c in REQUIRED if c not in targets] + [c for c in ("text_id", "text") if c not in texts]
     if absent:
@@ -84,11 +86,16 @@ def validate(tables: Tables, folder: Path) -> Tables:
     if outside.any():
         row = targets[outside].iloc[0]
         found = f"{row['span_start']} to {row['span_end']}"
-        fail(f"target {row['target_id']}: span {found} is outside its text of {length[outside].iloc[0]} characters")
+        fail(
+            f"target {row['target_id']}: span {found} is outside its text of {length[outside].iloc[0]} characters"
+        )
     folds = targets.groupby("group", sort=True)["fold"].nunique()
     if (folds > 1).any():
         group = folds.index[folds > 1][0]
-        fail(f"group {group!r} stands in {folds[group]} folds, expected 1", "folds were drawn by row, not by group")
+        fail(
+            f"group {group!r} stands in {folds[group]} folds, expected 1",
+            "folds were drawn by row, not by group",
+        )
     return tables
 
 
@@ -118,7 +125,9 @@ def check_labels(tables: Tables, tasks: tuple[Task, ...], folder: Path) -> None:
             if empty.any():
                 target = tables.targets.loc[empty, "target_id"].iloc[0]
                 subject = f"task {task.name}: the label {column} of target {target} is NaN or empty"
-                raise DatasetError(subject, file=folder / "targets.csv", do="label every target, or leave it out")
+                raise DatasetError(
+                    subject, file=folder / "targets.csv", do="label every target, or leave it out"
+                )
             n_classes = values.nunique()
             if n_classes < 2 or (task.kind == "binary" and n_classes != 2):
                 expected = "2" if task.kind == "binary" else "at least 2"

@@ -57,7 +57,9 @@ def last_token(offsets: Sequence[tuple[int, int]], start: int, end: int) -> int 
     >>> last_token([(0, 0), (0, 3), (3, 7), (7, 8)], 3, 7)
     2
     """
-    covering = [place for place, (first, last) in enumerate(offsets) if first < end and last > start and last > first]
+    covering = [
+        place for place, (first, last) in enumerate(offsets) if first < end and last > start and last > first
+    ]
     return covering[-1] if covering else None
 
 
@@ -82,7 +84,9 @@ def tokenize(data: Tables, tokenizer: Any, context: int) -> Tokens:
     TokenError
         If a text is longer than the context, or a span holds no token.
     """
-    encoded = tokenizer(list(data.texts["text"]), return_offsets_mapping=True, add_special_tokens=True, truncation=False)
+    encoded = tokenizer(
+        list(data.texts["text"]), return_offsets_mapping=True, add_special_tokens=True, truncation=False
+    )
     lengths = np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
     if lengths.max() > context:
         row = int(lengths.argmax())
@@ -93,11 +97,20 @@ def tokenize(data: Tables, tokenizer: Any, context: int) -> Tokens:
     row_of = {text_id: row for row, text_id in enumerate(data.texts["text_id"])}
     target_text = np.array([row_of[text_id] for text_id in data.targets["text_id"]], dtype=np.int64)
     positions = []
-    spans = zip(data.targets["target_id"], target_text, data.targets["span_start"], data.targets["span_end"], strict=True)
+    spans = zip(
+        data.targets["target_id"],
+        target_text,
+        data.targets["span_start"],
+        data.targets["span_end"],
+        strict=True,
+    )
     for target_id, text, start, end in spans:
         position = last_token(encoded["offset_mapping"][text], int(start), int(end))
         if position is None:
-            raise TokenError(f"target {target_id}: no token covers its span", do="give the span a character that is not blank")
+            raise TokenError(
+                f"target {target_id}: no token covers its span",
+                do="give the span a character that is not blank",
+            )
         positions.append(position)
     return Tokens(
         ids=np.concatenate([np.asarray(ids, dtype=np.int64) for ids in encoded["input_ids"]]),

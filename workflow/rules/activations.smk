@@ -1,12 +1,15 @@
 rule activations:
-    # The residual stream at every target, layer by layer.
+    # The residual stream at every target, layer by layer. The model is loaded once for all data sets, and folders that are
+    # there stay: so the output is the listing of the folders, not the folders.
     input:
         tokens=ancient(PATHS.tokens_for),
         config=ancient(CONFIG),
     output:
-        directory("results/activations/{model}/{dataset}-{digest}"),
+        "results/activations/{model}/all-{digest}.json",
     log:
-        "logs/activations/{model}/{dataset}-{digest}.log",
+        "logs/activations/{model}-{digest}.log",
+    params:
+        folders=PATHS.activations_of,
     threads: 1
     resources:
         mem_mb=1000,
@@ -14,4 +17,4 @@ rule activations:
         "../../envs/study.yaml"
     shell:
         "python -m linear_probing.activations --config {input.config} --model {wildcards.model}"
-        " --tokens {input.tokens} --output {output} --threads {threads} 2> {log}"
+        " --tokens {input.tokens} --output {params.folders} --listing {output} --threads {threads} 2> {log}"

@@ -25,12 +25,14 @@ rule probes:
     # Out-of-fold scores of every task, split and layer, and of the control tasks.
     input:
         tables=ancient(PATHS.tables_for),
-        activations=ancient(PATHS.activations_for),
+        listing=ancient(PATHS.listing_for),
         config=ancient(CONFIG),
     output:
         directory("results/probes/{model}/{dataset}-{digest}"),
     log:
         "logs/probes/{model}/{dataset}-{digest}.log",
+    params:
+        activations=PATHS.activations_for,
     threads: 1
     resources:
         mem_mb=1000,
@@ -38,5 +40,5 @@ rule probes:
         "../../envs/study.yaml"
     shell:
         "python -m linear_probing.probes --config {input.config} --dataset {wildcards.dataset}"
-        " --tables {input.tables} --activations {input.activations} --output {output}"
+        " --tables {input.tables} --activations {params.activations} --output {output}"
         " --threads {threads} 2> {log}"

@@ -71,9 +71,7 @@ def cities() -> tuple[City, ...]:
 def _city(row: dict[str, object], country: str, continent: str) -> City:
     latitude, longitude = float(str(row["latitude"])), float(str(row["longitude"]))
     name = str(row["name"])
-    return City(
-        name, country, continent, latitude, longitude, int(str(row["population"])), part_of(name)
-    )
+    return City(name, country, continent, latitude, longitude, int(str(row["population"])), part_of(name))
 
 
 def unit_vectors(places: tuple[City, ...]) -> Float[np.ndarray, "city 3"]:

@@ -12,11 +12,8 @@ from pathlib import Path
 LEXICONS = Path(__file__).parents[3] / "data" / "lexicons"
 HELD_OUT_SHARE = 4
 N_NUMBERS = 99
-UNITS = (
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+UNITS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
 @dataclass(frozen=True)
@@ -66,17 +63,14 @@ def _rows(name: str) -> list[dict[str, str]]:
 @cache
 def nouns() -> tuple[Noun, ...]:
     """Return all nouns, in the file's order."""
-    return tuple(
-        Noun(row["singular"], row["plural"], part_of(row["singular"])) for row in _rows("nouns.csv")
-    )
+    return tuple(Noun(row["singular"], row["plural"], part_of(row["singular"])) for row in _rows("nouns.csv"))
 
 
 @cache
 def verbs() -> tuple[Verb, ...]:
     """Return all verbs, in the file's order."""
     return tuple(
-        Verb(row["singular"], row["plural"], row["takes_object"] == "yes")
-        for row in _rows("verbs.csv")
+        Verb(row["singular"], row["plural"], row["takes_object"] == "yes") for row in _rows("verbs.csv")
     )
 
 

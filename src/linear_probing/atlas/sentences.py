@@ -40,9 +40,7 @@ def comparison(first: int, second: int, relation: str = "larger") -> str:
     return f"{number_name(first).capitalize()} is {relation} than {number_name(second)}."
 
 
-def noun_phrase(
-    subject: Noun, plural: bool, attractors: Sequence[tuple[str, Noun, bool]]
-) -> str:
+def noun_phrase(subject: Noun, plural: bool, attractors: Sequence[tuple[str, Noun, bool]]) -> str:
     """Return a subject with the nouns between it and its verb, as 'The key near the doors'."""
     phrase = f"The {subject.form(plural)}"
     for adposition, noun, many in attractors:

@@ -136,9 +136,7 @@ def losses_of(
         logits = model(input_ids=ids, attention_mask=mask, position_ids=position).logits
     inside = (document[:, 1:] == document[:, :-1]) & (document[:, 1:] >= 0)
     target = ids[:, 1:][inside]
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1][inside].float(), target, reduction="none"
-    )
+    losses = torch.nn.functional.cross_entropy(logits[:, :-1][inside].float(), target, reduction="none")
     is_answer = torch.isin(target, answers)
     weight = torch.where(is_answer, ANSWER_WEIGHT, 1.0)
     return (losses * weight).sum() / weight.sum(), losses.mean(), losses[is_answer].mean()
@@ -161,8 +159,9 @@ def train(
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
     optimizers = [
-        torch.optim.Muon(matrices, lr=0.01, weight_decay=0.02, momentum=0.95, ns_steps=5,
-                         adjust_lr_fn="original"),
+        torch.optim.Muon(
+            matrices, lr=0.01, weight_decay=0.02, momentum=0.95, ns_steps=5, adjust_lr_fn="original"
+        ),
         torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     peaks: list[float] = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
@@ -187,7 +186,9 @@ def train(
         if len(losses) == 100 or step == n_steps - 1:
             means = [round(sum(column) / len(losses), 4) for column in zip(*losses, strict=True)]
             curve.append((step + 1, means[0], means[1]))
-            LOG.info("step %d loss %.4f, of answers %.4f, %.1f min", *curve[-1], (time.monotonic() - begin) / 60)
+            LOG.info(
+                "step %d loss %.4f, of answers %.4f, %.1f min", *curve[-1], (time.monotonic() - begin) / 60
+            )
             losses = []
         if time.monotonic() - begin > 60 * minutes:
             LOG.warning("stopped after %.1f minutes at step %d of %d", minutes, step, n_steps)

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from linear_probing.atlas.sentences import city_statement
-from linear_probing.builders.draft import GEONAMES, GEONAMES_LICENCE, Draft, deal, divide_types, generator, numbered
+from linear_probing.builders.draft import (
+    GEONAMES,
+    GEONAMES_LICENCE,
+    Draft,
+    deal,
+    divide_types,
+    generator,
+    numbered,
+)
 from linear_probing.builders.place import sample_cities
 
 
@@ -81,7 +89,9 @@ def build(*, n_cities: int, n_false: int, negated: bool, n_folds: int, seed: int
     return Draft(
         pd.DataFrame({"text_id": ids, "text": text}),
         targets,
-        description="Statements that a city is" + (" not" if negated else "") + " in a country, right and wrong.",
+        description="Statements that a city is"
+        + (" not" if negated else "")
+        + " in a country, right and wrong.",
         source=GEONAMES,
         licence=GEONAMES_LICENCE,
         labels={"truth": "1 if the statement is true"},

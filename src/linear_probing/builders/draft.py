@@ -44,7 +44,9 @@ def numbered(prefix: str, n_rows: int) -> list[str]:
     return [f"{prefix}-{row:05d}" for row in range(n_rows)]
 
 
-def deal(items: Sequence[str], strata: Sequence[str], n_folds: int, random: np.random.Generator) -> dict[str, str]:
+def deal(
+    items: Sequence[str], strata: Sequence[str], n_folds: int, random: np.random.Generator
+) -> dict[str, str]:
     """Deal distinct items to folds at random, evenly within each stratum.
 
     Parameters

@@ -4,7 +4,15 @@ import pandas as pd
 
 from linear_probing.atlas import lexicon
 from linear_probing.atlas.sentences import story, text_of
-from linear_probing.builders.draft import AUTHORED, CODE_LICENCE, Draft, deal, divide_types, generator, numbered
+from linear_probing.builders.draft import (
+    AUTHORED,
+    CODE_LICENCE,
+    Draft,
+    deal,
+    divide_types,
+    generator,
+    numbered,
+)
 
 MIN_CONTEXTS = 4
 SHARE_UNSEEN = 0.25

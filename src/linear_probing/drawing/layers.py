@@ -42,11 +42,29 @@ TITLES = {
 
 LOOKS: dict[str, dict[str, Any]] = {
     "headline": {"color": style.BLUE, "linestyle": "-", "marker": "o", "linewidth": 1.6, "zorder": 6},
-    "seen": {"color": style.BLUE, "linestyle": (0, (1, 1)), "marker": "o", "markerfacecolor": "white", "zorder": 5},
+    "seen": {
+        "color": style.BLUE,
+        "linestyle": (0, (1, 1)),
+        "marker": "o",
+        "markerfacecolor": "white",
+        "zorder": 5,
+    },
     "twin": {"color": style.VERMILLION, "linestyle": (0, (4, 1.5)), "marker": "s", "zorder": 5},
-    "held_out": {"color": style.GREEN, "linestyle": (0, (5, 1, 1, 1)), "marker": "^", "markersize": 3.6, "zorder": 4},
+    "held_out": {
+        "color": style.GREEN,
+        "linestyle": (0, (5, 1, 1, 1)),
+        "marker": "^",
+        "markersize": 3.6,
+        "zorder": 4,
+    },
     "types": {"color": style.PURPLE, "linestyle": "-", "marker": None, "linewidth": 0.8, "zorder": 3},
-    "control": {"color": style.PURPLE, "linestyle": (0, (2, 1)), "marker": "x", "markersize": 3.6, "zorder": 4},
+    "control": {
+        "color": style.PURPLE,
+        "linestyle": (0, (2, 1)),
+        "marker": "x",
+        "markersize": 3.6,
+        "zorder": 4,
+    },
     "text": {"color": style.BLACK, "linestyle": (0, (6, 2)), "linewidth": 0.9, "zorder": 2},
     "column": {"color": style.ORANGE, "linestyle": (0, (8, 1.5, 1, 1.5)), "linewidth": 1.3, "zorder": 2},
     "majority": {"color": style.GREY, "linestyle": (0, (1, 1.5)), "linewidth": 0.9, "zorder": 1},
@@ -91,7 +109,9 @@ def headline_part(rows: pd.DataFrame) -> str:
     return next((part for part in ("unseen", "all") if part in parts), parts[0])
 
 
-def panel_series(layers: pd.DataFrame, baselines: pd.DataFrame, task: str, model: str, twin: str | None) -> list[Series]:
+def panel_series(
+    layers: pd.DataFrame, baselines: pd.DataFrame, task: str, model: str, twin: str | None
+) -> list[Series]:
     """Choose the curves of one panel, in the order in which the legend names them.
 
     Parameters
@@ -142,7 +162,14 @@ def panel_series(layers: pd.DataFrame, baselines: pd.DataFrame, task: str, model
     return [one for one in series if np.isfinite(one.estimate).any()]
 
 
-def _curve(rows: pd.DataFrame, label: str, look: str, column: str = "estimate", band: bool = False, level: bool = False) -> Series:
+def _curve(
+    rows: pd.DataFrame,
+    label: str,
+    look: str,
+    column: str = "estimate",
+    band: bool = False,
+    level: bool = False,
+) -> Series:
     rows = rows.sort_values("layer", kind="stable")
     values = rows[column].to_numpy()
     return Series(
@@ -157,7 +184,9 @@ def _curve(rows: pd.DataFrame, label: str, look: str, column: str = "estimate", 
     )
 
 
-def _column_baselines(baselines: pd.DataFrame, task: str, part: str, split: str, layer: np.ndarray) -> list[Series]:
+def _column_baselines(
+    baselines: pd.DataFrame, task: str, part: str, split: str, layer: np.ndarray
+) -> list[Series]:
     found = baselines[
         (baselines["task"] == task)
         & (baselines["part"] == part)
@@ -192,7 +221,10 @@ def limits(metric: str, series: Iterable[Series]) -> tuple[float, float]:
         Lower and upper limit, a margin included.
     """
     drawn = [
-        values for one in series for values in (one.estimate, one.lower, one.upper) if values is not None and len(values)
+        values
+        for one in series
+        for values in (one.estimate, one.lower, one.upper)
+        if values is not None and len(values)
     ]
     finite = np.concatenate(drawn) if drawn else np.array([0.0, 1.0])
     finite = finite[np.isfinite(finite)]
@@ -256,12 +288,24 @@ def _panel(axes: Axes, series: list[Series], span: tuple[float, float]) -> None:
         axes.plot(place, one.estimate, label=one.label, **look)
         if one.lower is not None and one.upper is not None:
             if len(layers) > 1:
-                axes.fill_between(place, one.lower, one.upper, color=look["color"], alpha=0.2, linewidth=0, zorder=1)
+                axes.fill_between(
+                    place, one.lower, one.upper, color=look["color"], alpha=0.2, linewidth=0, zorder=1
+                )
             else:
-                axes.vlines(place, one.lower, one.upper, color=look["color"], linewidth=1.0, zorder=look["zorder"])
+                axes.vlines(
+                    place, one.lower, one.upper, color=look["color"], linewidth=1.0, zorder=look["zorder"]
+                )
         low = one.estimate < span[0]
         if low.any():
-            axes.plot(place[low], np.full(low.sum(), span[0]), "v", color=look["color"], markersize=4, clip_on=False, zorder=9)
+            axes.plot(
+                place[low],
+                np.full(low.sum(), span[0]),
+                "v",
+                color=look["color"],
+                markersize=4,
+                clip_on=False,
+                zorder=9,
+            )
     for one in series:
         if one.level:
             axes.axhline(max(one.estimate[0], span[0]), label=one.label, **LOOKS[one.look])
@@ -294,5 +338,3 @@ def _legend(figure: Figure, empty: list[Axes], series: list[Series]) -> None:
     else:
         columns = max(1, min(4, int(72 * style.DOUBLE_COLUMN // widest)))
         figure.legend(handles=shown, loc="outside lower center", ncols=columns, **settings)
-
-

@@ -133,7 +133,16 @@ def draw(places: pd.DataFrame, summary: pd.DataFrame, model: str) -> Figure:
         last = len(shown) > 1 and layer == shown[-1]
         axes.set_title(_title(summary, model, layer, last))
     handles = [
-        Line2D([], [], label=name, color=color, marker=marker, linestyle="none", markersize=3.5, markeredgewidth=0)
+        Line2D(
+            [],
+            [],
+            label=name,
+            color=color,
+            marker=marker,
+            linestyle="none",
+            markersize=3.5,
+            markeredgewidth=0,
+        )
         for name, color, marker in CONTINENTS.values()
     ]
     figure.legend(
@@ -164,7 +173,9 @@ def _background(axes: Axes) -> None:
     edge = np.linspace(-90, 90, 91)
     meridians = [np.column_stack(project(np.full(len(edge), lon), edge)) for lon in range(-180, 181, 60)]
     along = np.linspace(-180, 180, 2)
-    parallels = [np.column_stack(project(along, np.full(len(along), lat))) for lat in (-90, -60, -30, 0, 30, 60, 90)]
+    parallels = [
+        np.column_stack(project(along, np.full(len(along), lat))) for lat in (-90, -60, -30, 0, 30, 60, 90)
+    ]
     axes.add_collection(LineCollection([*meridians, *parallels], colors=OUTLINE, linewidths=0.3, zorder=0))
     axes.set(xlim=(-2.75, 2.75), ylim=(-1.36, 1.36), aspect="equal")
     style.bare(axes)

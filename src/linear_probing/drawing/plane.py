@@ -133,7 +133,16 @@ def _metric(layers: pd.DataFrame, tasks: list[str]) -> str:
 def _legend(figure: Figure, rows: pd.DataFrame, metric: str) -> None:
     labels = sorted(rows["label"].unique(), reverse=True)
     handles = [
-        Line2D([], [], label=label, color=color, marker=marker, linestyle="none", markersize=3.5, markeredgewidth=0)
+        Line2D(
+            [],
+            [],
+            label=label,
+            color=color,
+            marker=marker,
+            linestyle="none",
+            markersize=3.5,
+            markeredgewidth=0,
+        )
         for label, (color, marker) in zip(labels, LOOKS, strict=False)
     ]
     figure.legend(

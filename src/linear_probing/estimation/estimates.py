@@ -17,13 +17,11 @@ from linear_probing.probes import TEXT_MODEL, TYPES, labels_of
 from linear_probing.settings import Study, Task
 from linear_probing.store import layer_name
 
-LAYERS = (
-    "model,task,part,split,probe,metric,layer,estimate,lower,upper,n,n_groups,majority,text_baseline,control".split(",")
-)
+LAYERS = ["model", "task", "part", "split", "probe", "metric", "layer", "estimate", "lower", "upper", "n", "n_groups", "majority", "text_baseline", "control"]
 SELECTIVITY = (
-    "model,task,part,probe,metric,layer,task_score,control_score,selectivity,lower,upper,n,n_groups".split(",")
+    ["model", "task", "part", "probe", "metric", "layer", "task_score", "control_score", "selectivity", "lower", "upper", "n", "n_groups"]
 )
-BASELINES = "baseline,task,part,split,metric,estimate,lower,upper,n,n_groups".split(",")
+BASELINES = ["baseline", "task", "part", "split", "metric", "estimate", "lower", "upper", "n", "n_groups"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,9 @@ def views(study: Study, scores: Scores, task: Task) -> Iterator[View]:
     """Yield a task's views: every split, and of each all targets, then its parts; only targets that some fold tests."""
     targets = scores.targets[task.dataset]
     labels = labels_of(task, targets)
-    control = next((a[f"control|{task.name}"] for a in scores.arrays.values() if f"control|{task.name}" in a), None)
+    control = next(
+        (a[f"control|{task.name}"] for a in scores.arrays.values() if f"control|{task.name}" in a), None
+    )
     for split in task.splits:
         masks = tables.fold_masks(targets[tables.fold_column(split)])
         folds = np.full(len(targets), -1)
@@ -116,7 +116,9 @@ def majority_scores(task: Task, view: View, targets: pd.DataFrame) -> Float[np.n
     if task.kind != "binary":
         for train, tested in tables.fold_masks(targets[tables.fold_column(view.split)]):
             known = labels[train]
-            found[tested] = known.mean(axis=0) if task.kind == "position" else np.bincount(known, minlength=n_outputs)
+            found[tested] = (
+                known.mean(axis=0) if task.kind == "position" else np.bincount(known, minlength=n_outputs)
+            )
     return found[view.rows]
 
 
@@ -182,7 +184,9 @@ def estimate_tables(study: Study, scores: Scores) -> EstimateTables:
                     resampled = evaluate(task.metric, values, view.sample)
                     row = {**keys, "layer": layer, **vars(interval(resampled, study.bootstrap.confidence))}
                     if view.control is not None:
-                        drawn = scores.get(model.name, task, view.split, "control", layer_name(layer))[view.rows]
+                        drawn = scores.get(model.name, task, view.split, "control", layer_name(layer))[
+                            view.rows
+                        ]
                         controlled = evaluate(task.metric, drawn, view.control)
                         control_of[model.name, view.part, layer] = float(controlled[0])
                         difference = interval(resampled - controlled, study.bootstrap.confidence)
@@ -214,4 +218,9 @@ def estimate_tables(study: Study, scores: Scores) -> EstimateTables:
 
         return pd.DataFrame(sorted(rows, key=place), columns=columns)
 
-    return EstimateTables(table(layers, LAYERS), table(best, LAYERS), table(selectivity, SELECTIVITY), table(baselines, BASELINES))
+    return EstimateTables(
+        table(layers, LAYERS),
+        table(best, LAYERS),
+        table(selectivity, SELECTIVITY),
+        table(baselines, BASELINES),
+    )

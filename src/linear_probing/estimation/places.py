@@ -9,9 +9,9 @@ from linear_probing.settings import METRICS, Study
 from linear_probing.store import layer_name
 
 EARTH_RADIUS_KM = 6371.0
-MAP = "model,task,layer,target_id,group,part,lon,lat,pred_lon,pred_lat,error_km".split(",")
-SUMMARY = "model,task,layer,n,median_error_km".split(",")
-PLANE = "model,task,layer,target_id,label,part,x,y".split(",")
+MAP = ["model", "task", "layer", "target_id", "group", "part", "lon", "lat", "pred_lon", "pred_lat", "error_km"]
+SUMMARY = ["model", "task", "layer", "n", "median_error_km"]
+PLANE = ["model", "task", "layer", "target_id", "label", "part", "x", "y"]
 
 
 def degrees(vectors: Float[np.ndarray, "target 3"]) -> tuple[np.ndarray, np.ndarray]:
@@ -41,10 +41,14 @@ def map_table(scores: Scores, study: Study) -> pd.DataFrame:
         lon, lat = degrees(true)
         for model in study.models:
             for layer in scores.layers(model.name, task):
-                predicted = scores.get(model.name, task, task.splits[0], "true", layer_name(layer)).astype(float)
+                predicted = scores.get(model.name, task, task.splits[0], "true", layer_name(layer)).astype(
+                    float
+                )
                 pred_lon, pred_lat = degrees(predicted)
                 columns = {"lon": lon, "lat": lat, "pred_lon": pred_lon, "pred_lat": pred_lat}
-                table = targets[["target_id", "group", "part"]].assign(model=model.name, task=task.name, layer=layer, **columns)
+                table = targets[["target_id", "group", "part"]].assign(
+                    model=model.name, task=task.name, layer=layer, **columns
+                )
                 tables.append(table.assign(error_km=distance_km(true, predicted))[MAP])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=MAP)
 

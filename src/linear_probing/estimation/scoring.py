@@ -42,13 +42,17 @@ class Sample:
         )
 
 
-def cluster_weights(n_clusters: int, n_resamples: int, random: np.random.Generator) -> Float[np.ndarray, "resample cluster"]:
+def cluster_weights(
+    n_clusters: int, n_resamples: int, random: np.random.Generator
+) -> Float[np.ndarray, "resample cluster"]:
     """Return a row of ones, then `n_resamples` rows of how often each cluster is drawn with replacement."""
     drawn = random.multinomial(n_clusters, np.full(n_clusters, 1.0 / n_clusters), size=n_resamples)
     return np.concatenate([np.ones((1, n_clusters)), drawn.astype(np.float64)])
 
 
-def evaluate(metric: str, scores: Float[np.ndarray, "target output"], sample: Sample) -> Float[np.ndarray, " resample"]:
+def evaluate(
+    metric: str, scores: Float[np.ndarray, "target output"], sample: Sample
+) -> Float[np.ndarray, " resample"]:
     """Return a metric of the sample and of each resample.
 
     Parameters
@@ -68,7 +72,9 @@ def evaluate(metric: str, scores: Float[np.ndarray, "target output"], sample: Sa
     return {"auroc": auroc, "r2": r2, "macro_f1": macro_f1}[metric](scores, sample)
 
 
-def _per_cluster(values: Float[np.ndarray, "target *column"], sample: Sample) -> Float[np.ndarray, "resample *column"]:
+def _per_cluster(
+    values: Float[np.ndarray, "target *column"], sample: Sample
+) -> Float[np.ndarray, "resample *column"]:
     sums = np.zeros((sample.weights.shape[1], values.shape[1]))
     np.add.at(sums, sample.clusters, values)
     return sample.weights @ sums
@@ -104,10 +110,14 @@ def auroc(scores: Float[np.ndarray, "target output"], sample: Sample) -> Float[n
     Scores of different folds come from different probes and are not comparable, so they are never pooled.
     """
     folds = np.unique(sample.folds)
-    areas = np.stack([_auroc_of_fold(scores[rows, 0], rows, sample) for rows in (sample.folds == f for f in folds)])
+    areas = np.stack(
+        [_auroc_of_fold(scores[rows, 0], rows, sample) for rows in (sample.folds == f for f in folds)]
+    )
     defined = np.isfinite(areas)
     with np.errstate(invalid="ignore"):
-        return np.where(defined, areas, 0.0).sum(axis=0) / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
+        return np.where(defined, areas, 0.0).sum(axis=0) / np.where(
+            defined.any(axis=0), defined.sum(axis=0), np.nan
+        )
 
 
 def _auroc_of_fold(
@@ -119,7 +129,10 @@ def _auroc_of_fold(
     weights = sample.weights[:, sample.clusters[rows][order]]
     below = np.cumsum(np.pad(weights * ~positive, ((0, 0), (1, 0))), axis=1)
     # A positive beats the negatives below it, and half of those that tie with it.
-    least, greatest = np.searchsorted(ranked, ranked[positive], "left"), np.searchsorted(ranked, ranked[positive], "right")
+    least, greatest = (
+        np.searchsorted(ranked, ranked[positive], "left"),
+        np.searchsorted(ranked, ranked[positive], "right"),
+    )
     won = (weights[:, positive] * (below[:, least] + below[:, greatest]) / 2.0).sum(axis=1)
     pairs = weights[:, positive].sum(axis=1) * below[:, -1]
     with np.errstate(invalid="ignore", divide="ignore"):
