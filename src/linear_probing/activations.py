@@ -1,10 +1,10 @@
 """Activations: tokens and a model in; the residual stream at every target and layer out.
 
-Layer 0 is what enters block 0, layer k what leaves block k, before the final norm. Texts run in batches of similar length,
-padded right, with an explicit mask and positions; only the targets' positions are kept, inside the trace, so that memory
-stays at one batch. Blocks return a tensor or a tuple, by architecture: both are read, and the shape is checked each time.
-A model is loaded once for all its data sets; a folder that is there already is left as it is, since its name says what made it.
-Cost: loading, and about one forward pass of the model without its head.
+Layer 0 is what enters block 0, layer k what leaves block k, before the final norm. Texts run in batches of similar
+length, padded right, with an explicit mask and positions; only the targets' positions are kept, inside the trace, so
+that memory stays at one batch. Blocks return a tensor or a tuple, by architecture: both are read, and the shape is
+checked each time. A model is loaded once for all its data sets; a folder that is there already is left as it is,
+since its name says what made it. Cost: loading, and about one forward pass of the model without its head.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def residual(value: Any, shape: tuple[int, int, int]) -> torch.Tensor:
     ActivationError
         If the states have another shape.
     """
-    states = value[0] if isinstance(value, tuple) else value
+    states: torch.Tensor = value[0] if isinstance(value, tuple) else value
     if tuple(states.shape) != shape:
         raise ActivationError(
             f"a block's states have the shape {tuple(states.shape)}, expected {shape} (texts, positions, d_model)",
@@ -129,7 +129,7 @@ def read_batch(
     with torch.no_grad(), traced.trace(**inputs, use_cache=False) as tracer:
         for layer in layers:
             value = blocks[0].input if layer == 0 else blocks[layer - 1].output
-            states.append(residual(value, shape)[where].float().cpu().save())
+            states.append(residual(value, shape)[where].float().cpu().save())  # type: ignore[attr-defined]
         tracer.stop()
     return states
 
@@ -162,9 +162,7 @@ def extract(
     """
     traced = NNsight(model)
     blocks = attrgetter(models.blocks_path(model))(traced)
-    found = {
-        layer: np.empty((len(data.target_text), model.config.hidden_size), np.float32) for layer in layers
-    }
+    found = {layer: np.empty((len(data.target_text), model.config.hidden_size), np.float32) for layer in layers}
     by_text = np.argsort(data.target_text, kind="stable")
     bounds = np.searchsorted(data.target_text[by_text], np.arange(len(data.starts)))
     lengths = np.diff(data.starts).tolist()
@@ -175,15 +173,13 @@ def extract(
             rows = torch.from_numpy(np.repeat(np.arange(len(batch)), [len(t) for t in targets]))
             targets_of_batch = np.concatenate(targets)
             where = (rows, torch.from_numpy(data.target_position[targets_of_batch]))
-            for layer, states in zip(layers, read_batch(traced, blocks, inputs, where, layers), strict=True):
-                found[layer][targets_of_batch] = states.numpy()
+            for layer, read in zip(layers, read_batch(traced, blocks, inputs, where, layers), strict=True):
+                found[layer][targets_of_batch] = read.numpy()
             progress.update(sum(lengths[text] for text in batch))
     for layer, states in found.items():
         if not np.isfinite(states).all():
             subject = f"layer {layer} holds numbers that are not finite"
-            raise ActivationError(
-                subject, likely="the dtype overflows", do="use float32 or bfloat16 for this model"
-            )
+            raise ActivationError(subject, likely="the dtype overflows", do="use float32 or bfloat16 for this model")
     return found
 
 
@@ -193,12 +189,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--model", required=True, help="its name in the configuration")
     parser.add_argument("--tokens", type=Path, nargs="+", required=True, help="folders of the tokens stage")
-    parser.add_argument(
-        "--output", type=Path, nargs="+", required=True, help="folders to write, in the same order"
-    )
-    parser.add_argument(
-        "--listing", type=Path, required=True, help="JSON file to write: the folders that are there"
-    )
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help="folders to write, in the same order")
+    parser.add_argument("--listing", type=Path, required=True, help="JSON file to write: the folders that are there")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -212,9 +204,7 @@ def main() -> None:
     for source, folder in absent:
         write(folder, extract(loaded, tokens.read(source), study.layers_of(model)))
     with replace_file(arguments.listing) as temporary:
-        temporary.write_text(
-            json.dumps([str(folder) for _, folder in pairs], indent=2) + "\n", encoding="utf-8"
-        )
+        temporary.write_text(json.dumps([str(folder) for _, folder in pairs], indent=2) + "\n", encoding="utf-8")
     LOG.info("%s: %.1f s, %.2f GB at most", model.name, time.monotonic() - start, peak_memory_gb())
 
 

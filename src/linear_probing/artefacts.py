@@ -1,7 +1,7 @@
 """Where every artefact of a study stands: paths that end in the digest of what made them. The Snakefile asks here.
 
-A path that exists is valid, so nothing is computed again for nothing and nothing is stale. Paths are relative to the working
-directory. Standard library, YAML and JSON schema only.
+A path that exists is valid, so nothing is computed again for nothing and nothing is stale. Paths are relative to the
+working directory. Standard library, YAML and JSON schema only.
 """
 
 import json
@@ -111,8 +111,8 @@ class Artefacts:
     def listing(self, model: str) -> str:
         """Return the file that says that all activations of a model are there.
 
-        It stands for folders, so that one job loads the model once and extracts only what is new. Where a folder is gone, the
-        file says what is no longer true and is taken back.
+        It stands for folders, so that one job loads the model once and extracts only what is new. Where a folder is
+        gone, the file says what is no longer true and is taken back.
         """
         folders = [self.activations[model, name] for name in self.study.probed]
         path = Path(RESULTS, "activations", model, f"all-{digest(folders)}.json")
@@ -172,6 +172,4 @@ def _files(model: Model, endings: Sequence[str]) -> dict[str, str]:
     try:
         return folder_digest(model.folder, endings)
     except OSError as error:
-        raise SettingsError(
-            f"model {model.name} has no folder: {error}", file=model.folder, do=settings.DO
-        ) from error
+        raise SettingsError(f"model {model.name} has no folder: {error}", file=model.folder, do=settings.DO) from error

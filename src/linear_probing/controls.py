@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import HashingVectorizer
 
 N_HASHED = 1024
-"""Columns per channel of the text baseline. Hashing needs no fit, so nothing of a test row reaches its training part."""
+"""Columns per channel of the text baseline. Hashing needs no fit, so no test row reaches a training part."""
 
 
 def control_labels(
@@ -18,8 +18,8 @@ def control_labels(
 ) -> Shaped[np.ndarray, "target *output"]:
     """Draw one label per type at random, with the marginals of the task (Hewitt & Liang 2019).
 
-    Where the labels are constant within each type, the types' labels are permuted between types. Where they vary (a city
-    stands in true and in false statements), each type draws the label of a random target.
+    Where the labels are constant within each type, the types' labels are permuted between types. Where they vary (a
+    city stands in true and in false statements), each type draws the label of a random target.
 
     Parameters
     ----------
@@ -58,9 +58,7 @@ def text_features(texts: pd.Series, starts: pd.Series, ends: pd.Series) -> spars
     """
     rows = list(zip(texts, starts.astype(int), ends.astype(int), strict=True))
     channels = ([text[:end] for text, _, end in rows], [text[start:end] for text, start, end in rows])
-    words = HashingVectorizer(
-        n_features=N_HASHED, token_pattern=r"(?u)\b\w+\b", alternate_sign=False, dtype=np.float32
-    )
+    words = HashingVectorizer(n_features=N_HASHED, token_pattern=r"(?u)\b\w+\b", alternate_sign=False, dtype=np.float32)
     trigrams = HashingVectorizer(
         n_features=N_HASHED, analyzer="char_wb", ngram_range=(3, 3), alternate_sign=False, dtype=np.float32
     )

@@ -1,7 +1,7 @@
 """Data sets: parameters and a seed in; texts, targets with labels and folds, and a card out.
 
-In: a configuration and the name of one of its data sets. Out: a folder with texts.csv, targets.csv and card.json. The tables are
-checked as every later stage will read them, so a broken builder stops here.
+In: a configuration and the name of one of its data sets. Out: a folder with texts.csv, targets.csv and card.json.
+The tables are checked as every later stage will read them, so a broken builder stops here.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Figures: tables of the statistics stage in, PDF and PNG out; no statistic is computed, no model is loaded.
 
-Out, for the study's first model: layers (curves beside their controls), map (predicted places) and plane (true and false
-statements); for each further model the same with its name appended. The same tables give the same bytes.
+Out, for the study's first model: layers (curves beside their controls), map (predicted places) and plane (true and
+false statements); for each further model the same with its name appended. The same tables give the same bytes.
 """
 
 import argparse
@@ -26,9 +26,7 @@ def draw(study: Study, tables: Tables) -> Iterator[tuple[str, Figure]]:
     """Yield name and figure, model by model; a twin with random weights stands beside its original, never alone."""
     originals = [model for model in study.models if model.seed is None]
     for number, model in enumerate(originals):
-        twins = [
-            other.name for other in study.models if other.folder == model.folder and other.seed is not None
-        ]
+        twins = [other.name for other in study.models if other.folder == model.folder and other.seed is not None]
         ending = f"-{model.name}" if number else ""
         yield (
             f"layers{ending}",

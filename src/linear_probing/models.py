@@ -25,8 +25,8 @@ class ModelError(StudyError):
 def load(model: Model) -> Any:
     """Return a model without its head, in evaluation mode, on the CPU.
 
-    A twin gets the architecture's own initialisation under its seed, so that it differs from its original in the weights
-    alone (Zhang & Bowman 2018).
+    A twin gets the architecture's own initialisation under its seed, so that it differs from its original in the
+    weights alone (Zhang & Bowman 2018).
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def _tokenizer_class(folder: Path) -> Any:
-    """Return the class that the tokenizer's configuration names; the plain ones load without torch, in a third of the time."""
+    """Return the class that a tokenizer's configuration names; the plain one needs no torch."""
     named = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
     if named in ("TokenizersBackend", "PreTrainedTokenizerFast"):
         from transformers import PreTrainedTokenizerFast

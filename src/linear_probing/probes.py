@@ -1,8 +1,8 @@
 """Probes: states and labels in; out-of-fold scores and fit diagnostics out.
 
-In: a data set, and the activations of one model on it; or no activations, for the baselines that read the text or a column
-(the pseudo model `text`). Out: scores.safetensors with one array per 'TASK|SPLIT|LABELING|PROBE|FEATURES' of shape
-(n_targets, n_outputs), fits.csv, and for binary tasks the plane of two principal components.
+In: a data set, and the activations of one model on it; or no activations, for the baselines that read the text or a
+column (the pseudo model `text`). Out: scores.safetensors with one array per 'TASK|SPLIT|LABELING|PROBE|FEATURES' of
+shape (n_targets, n_outputs), fits.csv, and for binary tasks the plane of two principal components.
 Cost: one to four seconds a task, split and layer of the default study.
 """
 
@@ -112,9 +112,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--dataset", required=True, help="its name in the configuration")
     parser.add_argument("--tables", type=Path, required=True, help="folder of the datasets stage")
-    parser.add_argument(
-        "--activations", type=Path, help="folder of the activations stage; none for the baselines"
-    )
+    parser.add_argument("--activations", type=Path, help="folder of the activations stage; none for the baselines")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()

@@ -1,7 +1,8 @@
-"""The protocol of every probe: outer folds give scores, inner folds choose the penalty, scaling inside each training part.
+"""The protocol of every probe: outer folds give scores, inner folds choose the penalty, scaling is learnt in training.
 
-The inner folds of outer fold k are the other outer folds: what holds for the outer split (no group, country or number on both
-sides) so holds for the inner one by construction. A fit without folds j and k serves as inner fit of both, which halves them.
+The inner folds of outer fold k are the other outer folds: what holds for the outer split (no group, country or
+number on both sides) so holds for the inner one by construction. A fit without folds j and k serves as inner fit of
+both, which halves them.
 """
 
 import warnings
@@ -43,17 +44,13 @@ class Outcome:
 def pipeline(probe: str, penalty: float, features: Any, n_classes: int) -> Pipeline:
     """Return scaling and probe as one estimator, so that scaling is learnt in the training part only.
 
-    Sparse features are scaled without centring, which would fill them. The solvers are those that are exact and fast here:
-    Newton's method for two classes, L-BFGS for more.
+    Sparse features are scaled without centring, which would fill them. The solvers are those that are exact and fast
+    here: Newton's method for two classes, L-BFGS for more.
     """
-    scale = StandardScaler(
-        with_mean=isinstance(features, np.ndarray), with_std=isinstance(features, np.ndarray)
-    )
+    scale = StandardScaler(with_mean=isinstance(features, np.ndarray), with_std=isinstance(features, np.ndarray))
     solver = "newton-cholesky" if n_classes == 2 and features.shape[1] < 1000 else "lbfgs"
     estimators = {
-        "logistic": lambda: LogisticRegression(
-            C=penalty, solver=solver, max_iter=MAX_ITERATIONS, tol=TOLERANCE
-        ),
+        "logistic": lambda: LogisticRegression(C=penalty, solver=solver, max_iter=MAX_ITERATIONS, tol=TOLERANCE),
         "ridge": lambda: Ridge(alpha=penalty),
         "ridge_classifier": lambda: RidgeClassifier(alpha=penalty),
     }
@@ -85,9 +82,7 @@ def outputs(fitted: Pipeline, features: Any, n_classes: int) -> Float[np.ndarray
     return full
 
 
-def loss(
-    fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *output"], n_classes: int
-) -> float:
+def loss(fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *output"], n_classes: int) -> float:
     """Return what inner folds compare, summed over targets: log loss, or squared error (of -1/1 codes for classes)."""
     if hasattr(fitted[-1], "predict_proba"):
         inside = np.isin(labels, fitted.classes_)
@@ -95,9 +90,7 @@ def loss(
         if not inside.any():
             return unknown
         probabilities = fitted.predict_proba(features[inside])
-        return unknown + float(
-            log_loss(labels[inside], probabilities, labels=fitted.classes_, normalize=False)
-        )
+        return unknown + float(log_loss(labels[inside], probabilities, labels=fitted.classes_, normalize=False))
     wanted = labels if labels.ndim == 2 else 2.0 * np.eye(n_classes)[labels] - 1.0
     if labels.ndim == 1 and n_classes == 2:
         wanted = wanted[:, 1:]

@@ -41,11 +41,7 @@ def file_digest(path: Path) -> str:
 
 def folder_digest(folder: Path, endings: Sequence[str]) -> dict[str, str]:
     """Return name and SHA-256 of the files in a folder that have one of the endings."""
-    return {
-        p.name: file_digest(p)
-        for p in sorted(folder.iterdir())
-        if p.is_file() and p.name.endswith(tuple(endings))
-    }
+    return {p.name: file_digest(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name.endswith(tuple(endings))}
 
 
 def _module_path(name: str) -> Path | None:
@@ -74,9 +70,7 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
                 s
                 for s in body
                 if not (
-                    isinstance(s, ast.Expr)
-                    and isinstance(s.value, ast.Constant)
-                    and isinstance(s.value.value, str)
+                    isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str)
                 )
             ]
             node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """The only reader of configurations: YAML in, frozen dataclasses out.
 
-A configuration is checked against workflow/schemas/config.schema.yaml, then for what a schema cannot say: that tasks name
-data sets, twins name models, and layers exist. Light imports, since the Snakefile reads settings too.
+A configuration is checked against workflow/schemas/config.schema.yaml, then for what a schema cannot say: that tasks
+name data sets, twins name models, and layers exist. Light imports, since the Snakefile reads settings too.
 """
 
 import json
@@ -160,9 +160,7 @@ class Study:
         found = [item for item in items if item.name == name]
         if not found:
             known = ", ".join(item.name for item in items)
-            raise SettingsError(
-                f"unknown {kind} {name!r}; the configuration has {known}", file=self.file, do=DO
-            )
+            raise SettingsError(f"unknown {kind} {name!r}; the configuration has {known}", file=self.file, do=DO)
         return found[0]
 
 
@@ -187,9 +185,7 @@ def load(path: Path) -> Study:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(
-            f"no configuration: {error.strerror}", file=path, do="name a file in config/"
-        ) from error
+        raise SettingsError(f"no configuration: {error.strerror}", file=path, do="name a file in config/") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"not YAML: {error}", file=path, do=DO) from error
     return parse(content, path)
@@ -243,15 +239,11 @@ def _check(study: Study) -> None:
         study.dataset(task.dataset)
         if task.probe not in PROBES[task.kind]:
             known = ", ".join(sorted(PROBES[task.kind]))
-            subject = (
-                f"tasks.{task.name}: probe {task.probe!r} cannot score a {task.kind} label; expected {known}"
-            )
+            subject = f"tasks.{task.name}: probe {task.probe!r} cannot score a {task.kind} label; expected {known}"
             raise SettingsError(subject, file=study.file, do=DO)
     for model in study.models:
         greatest = model.n_layers()
         wrong = [layer for layer in study.layers or () if layer > greatest]
         if wrong:
-            subject = (
-                f"layers: {wrong[0]} is not a layer of {model.name}, which has 0 (embedding) to {greatest}"
-            )
+            subject = f"layers: {wrong[0]} is not a layer of {model.name}, which has 0 (embedding) to {greatest}"
             raise SettingsError(subject, file=study.file, do=DO)

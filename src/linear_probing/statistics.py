@@ -1,9 +1,9 @@
 """Statistics: out-of-fold scores in, tables with estimates, intervals and controls out; nothing is fitted here.
 
-In: the folders of all data sets and probes of a study, named `{dataset}-{digest}` and, for probes, standing in a folder named after
-their model. Out: layers.csv, best_layer.csv, selectivity.csv, baselines.csv, map.csv, map_summary.csv, plane.csv, fits.csv and
-summary.json. Intervals are percentile bootstraps over clusters, with the same draws for all models and layers of a task, so
-that differences are paired. What is undefined is an empty cell.
+In: the folders of all data sets and probes of a study, named `{dataset}-{digest}` and, for probes, standing in a
+folder named after their model. Out: layers.csv, best_layer.csv, selectivity.csv, baselines.csv, map.csv,
+map_summary.csv, plane.csv, fits.csv and summary.json. Intervals are percentile bootstraps over clusters, with the
+same draws for all models and layers of a task, so that differences are paired. What is undefined is an empty cell.
 Cost: half a minute for the default study.
 """
 
@@ -38,7 +38,7 @@ def count_fits(results: Scores) -> pd.DataFrame:
 
 
 def headlines(best: pd.DataFrame) -> list[dict[str, object]]:
-    """Return the rows of best_layer.csv by which the study is summed up: held-out groups, `unseen` where there is one."""
+    """Return the rows of best_layer.csv that sum the study up: held-out groups, `unseen` where there is one."""
     rows = best[best["split"] == "group"]
     with_unseen = set(rows.loc[rows["part"] == "unseen", "task"])
     kept = rows[(rows["part"] == "unseen") | ((rows["part"] == "all") & ~rows["task"].isin(with_unseen))]
@@ -63,13 +63,9 @@ def compute(study: Study, results: Scores) -> dict[str, pd.DataFrame]:
 
 def main() -> None:
     """Compute all tables of a study."""
-    parser = argparse.ArgumentParser(
-        description="Turn out-of-fold scores into tables with intervals and controls."
-    )
+    parser = argparse.ArgumentParser(description="Turn out-of-fold scores into tables with intervals and controls.")
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
-    parser.add_argument(
-        "--datasets", type=Path, nargs="+", required=True, help="folders of the datasets stage"
-    )
+    parser.add_argument("--datasets", type=Path, nargs="+", required=True, help="folders of the datasets stage")
     parser.add_argument(
         "--probes", type=Path, nargs="+", required=True, help=f"folders of the probes stage, with {FITS}"
     )
@@ -84,9 +80,7 @@ def main() -> None:
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
         text = json.dumps(headlines(tables["best_layer.csv"]), indent=2)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-    LOG.info(
-        "%s: %d rows of layers.csv, %.1f s", study.name, len(tables["layers.csv"]), time.monotonic() - start
-    )
+    LOG.info("%s: %d rows of layers.csv, %.1f s", study.name, len(tables["layers.csv"]), time.monotonic() - start)
 
 
 if __name__ == "__main__":

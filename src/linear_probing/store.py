@@ -20,9 +20,7 @@ class StoreError(StudyError):
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Write arrays by name with a header of strings; the file appears whole or not at all."""
     with replace_file(path) as temporary:
-        save_file(
-            {name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary, dict(metadata)
-        )
+        save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary, dict(metadata))
         temporary.chmod(0o644)  # safetensors writes files that their owner alone can read
 
 

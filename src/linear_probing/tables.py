@@ -1,7 +1,8 @@
 """Text and target tables of a data set: written whole, read and checked before anything is computed from them.
 
-A target is a character span in a text, with labels. A fold cell is a number, or two joined by `|` for a row that belongs to
-two blocks (a pair of numbers): the row is tested in fold k if all its parts are k, and trains for fold k if none is.
+A target is a character span in a text, with labels. A fold cell is a number, or two joined by `|` for a row that
+belongs to two blocks (a pair of numbers): the row is tested in fold k if all its parts are k, and trains for fold k
+if none is.
 """
 
 from dataclasses import dataclass
@@ -64,9 +65,7 @@ def validate(tables: Tables, folder: Path) -> Tables:
     texts, targets = tables.texts, tables.targets
 
     def fail(subject: str, likely: str | None = None) -> None:
-        raise DatasetError(
-            subject, file=folder / "targets.csv", likely=likely, do="correct the data set's builder"
-        )
+        raise DatasetError(subject, file=folder / "targets.csv", likely=likely, do="correct the data set's builder")
 
     absent = [c for c in REQUIRED if c not in targets] + [c for c in ("text_id", "text") if c not in texts]
     if absent:
@@ -86,9 +85,7 @@ def validate(tables: Tables, folder: Path) -> Tables:
     if outside.any():
         row = targets[outside].iloc[0]
         found = f"{row['span_start']} to {row['span_end']}"
-        fail(
-            f"target {row['target_id']}: span {found} is outside its text of {length[outside].iloc[0]} characters"
-        )
+        fail(f"target {row['target_id']}: span {found} is outside its text of {length[outside].iloc[0]} characters")
     folds = targets.groupby("group", sort=True)["fold"].nunique()
     if (folds > 1).any():
         group = folds.index[folds > 1][0]
@@ -125,9 +122,7 @@ def check_labels(tables: Tables, tasks: tuple[Task, ...], folder: Path) -> None:
             if empty.any():
                 target = tables.targets.loc[empty, "target_id"].iloc[0]
                 subject = f"task {task.name}: the label {column} of target {target} is NaN or empty"
-                raise DatasetError(
-                    subject, file=folder / "targets.csv", do="label every target, or leave it out"
-                )
+                raise DatasetError(subject, file=folder / "targets.csv", do="label every target, or leave it out")
             n_classes = values.nunique()
             if n_classes < 2 or (task.kind == "binary" and n_classes != 2):
                 expected = "2" if task.kind == "binary" else "at least 2"
@@ -156,6 +151,5 @@ def fold_masks(cells: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
     parts = [frozenset(cell.split("|")) for cell in cells]
     names = sorted(set().union(*parts), key=int)
     return [
-        (np.array([name not in part for part in parts]), np.array([part == {name} for part in parts]))
-        for name in names
+        (np.array([name not in part for part in parts]), np.array([part == {name} for part in parts])) for name in names
     ]

@@ -1,8 +1,8 @@
 """Tokens: texts and a tokenizer in; token ids and the token position of every target out.
 
-Out: tokens.safetensors with `ids` (all texts' ids end to end, special tokens as the tokenizer has them), `starts` (n_texts + 1 bounds
-into `ids`), `target_text` and `target_position` (n_targets). A target's position is that of the last token of its span, found
-by character offsets, never by counting from the end.
+Out: tokens.safetensors with `ids` (all texts' ids end to end, special tokens as the tokenizer has them), `starts`
+(n_texts + 1 bounds into `ids`), `target_text` and `target_position` (n_targets). A target's position is that of the
+last token of its span, found by character offsets, never by counting from the end.
 """
 
 import argparse
@@ -57,9 +57,7 @@ def last_token(offsets: Sequence[tuple[int, int]], start: int, end: int) -> int 
     >>> last_token([(0, 0), (0, 3), (3, 7), (7, 8)], 3, 7)
     2
     """
-    covering = [
-        place for place, (first, last) in enumerate(offsets) if first < end and last > start and last > first
-    ]
+    covering = [place for place, (first, last) in enumerate(offsets) if first < end and last > start and last > first]
     return covering[-1] if covering else None
 
 
@@ -91,7 +89,7 @@ def tokenize(data: Tables, tokenizer: Any, context: int) -> Tokens:
     if lengths.max() > context:
         row = int(lengths.argmax())
         raise TokenError(
-            f"text {data.texts['text_id'].iloc[row]} has {lengths[row]:,} tokens, but the model's context is {context:,}",
+            f"text {data.texts['text_id'].iloc[row]} has {lengths[row]:,} tokens, the model's context is {context:,}",
             do="leave the text out or shorten it; texts are never cut in silence",
         )
     row_of = {text_id: row for row, text_id in enumerate(data.texts["text_id"])}

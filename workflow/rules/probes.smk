@@ -1,9 +1,5 @@
-# The baselines are probes of the pseudo model `text`, which has no activations.
-ruleorder: baselines > probes
-
-
 rule baselines:
-    # Out-of-fold scores of what reads the text, or a column, alone.
+    # Out-of-fold scores of what reads the text, or a column, alone: the pseudo model `text`, which has no activations.
     input:
         tables=ancient(PATHS.tables_for),
         config=ancient(CONFIG),
@@ -29,6 +25,8 @@ rule probes:
         config=ancient(CONFIG),
     output:
         directory("results/probes/{model}/{dataset}-{digest}"),
+    wildcard_constraints:
+        model="(?!text/)[^/]+",
     log:
         "logs/probes/{model}/{dataset}-{digest}.log",
     params:

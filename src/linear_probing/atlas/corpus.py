@@ -115,10 +115,8 @@ class Writer:
         here, there = self.cities[city], self.cities[other]
         east = (here.longitude - there.longitude + 180.0) % 360.0 - 180.0
         north = here.latitude - there.latitude
-        if self.coin():
-            word = "north" if north > 0 else "south"
-        else:
-            word = "east" if east > 0 else "west"
+        meridian, parallel = ("north" if north > 0 else "south"), ("east" if east > 0 else "west")
+        word = meridian if self.coin() else parallel
         return f"{self.in_context(here.name)}, seen from {there.name}, is {word}."
 
     def country(self) -> str:

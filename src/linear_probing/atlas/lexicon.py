@@ -12,7 +12,27 @@ from pathlib import Path
 LEXICONS = Path(__file__).parents[3] / "data" / "lexicons"
 HELD_OUT_SHARE = 4
 N_NUMBERS = 99
-UNITS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+UNITS = [
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
@@ -69,9 +89,7 @@ def nouns() -> tuple[Noun, ...]:
 @cache
 def verbs() -> tuple[Verb, ...]:
     """Return all verbs, in the file's order."""
-    return tuple(
-        Verb(row["singular"], row["plural"], row["takes_object"] == "yes") for row in _rows("verbs.csv")
-    )
+    return tuple(Verb(row["singular"], row["plural"], row["takes_object"] == "yes") for row in _rows("verbs.csv"))
 
 
 @cache

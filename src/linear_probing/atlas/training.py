@@ -1,7 +1,7 @@
 """Train the embedded model from scratch: `make atlas`.
 
-In: the corpus (seeded). Out: a folder with model.safetensors, config.json, the tokenizer and record.json, from which the model
-card quotes. A Llama of 6 layers; byte-level BPE; lines packed into sequences, each line its own document (a
+In: the corpus (seeded). Out: a folder with model.safetensors, config.json, the tokenizer and record.json, from which
+the model card quotes. A Llama of 6 layers; byte-level BPE; lines packed into sequences, each line its own document (a
 block-diagonal causal mask), so that training sees lines exactly as probing does: after BOS, alone.
 Matrices are trained with Muon, the rest with AdamW; matrix products in bfloat16 where asked.
 Cost: about half an hour on 2 cores with AVX-512 bfloat16.
@@ -93,7 +93,8 @@ def pack(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (ids, document) of shape (BATCH, SEQUENCE); a line never crosses a sequence."""
     while True:
-        rows, documents = [], []
+        rows: list[list[int]] = []
+        documents: list[list[int]] = []
         row: list[int] = []
         document: list[int] = []
         while len(rows) < BATCH:
@@ -159,9 +160,7 @@ def train(
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
     optimizers = [
-        torch.optim.Muon(
-            matrices, lr=0.01, weight_decay=0.02, momentum=0.95, ns_steps=5, adjust_lr_fn="original"
-        ),
+        torch.optim.Muon(matrices, lr=0.01, weight_decay=0.02, momentum=0.95, ns_steps=5, adjust_lr_fn="original"),
         torch.optim.AdamW(others, lr=3e-3, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     peaks: list[float] = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
@@ -175,7 +174,7 @@ def train(
             optimizer.param_groups[0]["lr"] = peak * share
         ids, document = next(batches)
         weighted, loss, answer = losses_of(model, ids, document, answers, autocast)
-        weighted.backward()
+        weighted.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -186,9 +185,7 @@ def train(
         if len(losses) == 100 or step == n_steps - 1:
             means = [round(sum(column) / len(losses), 4) for column in zip(*losses, strict=True)]
             curve.append((step + 1, means[0], means[1]))
-            LOG.info(
-                "step %d loss %.4f, of answers %.4f, %.1f min", *curve[-1], (time.monotonic() - begin) / 60
-            )
+            LOG.info("step %d loss %.4f, of answers %.4f, %.1f min", *curve[-1], (time.monotonic() - begin) / 60)
             losses = []
         if time.monotonic() - begin > 60 * minutes:
             LOG.warning("stopped after %.1f minutes at step %d of %d", minutes, step, n_steps)

@@ -37,9 +37,7 @@ def build(*, n_draws: int, n_folds: int, seed: int) -> Draft:
             for _ in range(n)
         ]
         text.append(noun_phrase(subject, plural, attractors))
-    by_lemma = deal(
-        [n.singular for n in nouns], [n.part for n in nouns], n_folds, generator(seed, "noun folds")
-    )
+    by_lemma = deal([n.singular for n in nouns], [n.part for n in nouns], n_folds, generator(seed, "noun folds"))
     ids = numbered("agreement", len(rows))
     targets = pd.DataFrame(
         {

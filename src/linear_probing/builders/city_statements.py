@@ -1,7 +1,7 @@
 """`cities` and `neg_cities`: true and false statements on the country of a city, or their negations.
 
-Country names tell nothing: every round of false statements is a derangement of the true countries, so each country stands
-in true and in false statements in a fixed proportion.
+Country names tell nothing: every round of false statements is a derangement of the true countries, so each country
+stands in true and in false statements in a fixed proportion.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def derange(values: Sequence[str], barred: Sequence[set[str]], random: np.random
 
 
 def build(*, n_cities: int, n_false: int, negated: bool, n_folds: int, seed: int) -> Draft:
-    """Return for every city its true country and `n_false` false ones; a negation is true where the country is false."""
+    """Return each city with its true country and `n_false` false ones; a negation of a false one is true."""
     drawn = sample_cities(n_cities, seed)
     random = generator(seed, "false countries")
     own = [city.country for city in drawn]
@@ -89,9 +89,7 @@ def build(*, n_cities: int, n_false: int, negated: bool, n_folds: int, seed: int
     return Draft(
         pd.DataFrame({"text_id": ids, "text": text}),
         targets,
-        description="Statements that a city is"
-        + (" not" if negated else "")
-        + " in a country, right and wrong.",
+        description="Statements that a city is" + (" not" if negated else "") + " in a country, right and wrong.",
         source=GEONAMES,
         licence=GEONAMES_LICENCE,
         labels={"truth": "1 if the statement is true"},

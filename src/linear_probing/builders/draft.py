@@ -44,9 +44,7 @@ def numbered(prefix: str, n_rows: int) -> list[str]:
     return [f"{prefix}-{row:05d}" for row in range(n_rows)]
 
 
-def deal(
-    items: Sequence[str], strata: Sequence[str], n_folds: int, random: np.random.Generator
-) -> dict[str, str]:
+def deal(items: Sequence[str], strata: Sequence[str], n_folds: int, random: np.random.Generator) -> dict[str, str]:
     """Deal distinct items to folds at random, evenly within each stratum.
 
     Parameters
@@ -63,7 +61,7 @@ def deal(
     dict[str, str]
         Fold of every item, '0' to str(n_folds - 1).
     """
-    stratum = {}
+    stratum: dict[str, str] = {}
     for item, name in zip(items, strata, strict=True):
         stratum.setdefault(item, name)
     dealt: dict[str, str] = {}

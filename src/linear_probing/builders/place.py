@@ -29,9 +29,7 @@ def build(*, n_cities: int, n_contexts: int, n_folds: int, seed: int) -> Draft:
     rows = [(city, context) for city in drawn for context in contexts]
     by_city = deal([c.name for c in drawn], [c.part for c in drawn], n_folds, generator(seed, "city folds"))
     countries = [city.country for city in drawn]
-    by_country = deal(
-        countries, [city.continent for city in drawn], n_folds, generator(seed, "country folds")
-    )
+    by_country = deal(countries, [city.continent for city in drawn], n_folds, generator(seed, "country folds"))
     names = [city.name for city, _ in rows]
     starts = np.array([context.index("{}") for _, context in rows])
     position = np.repeat(unit_vectors(drawn), len(contexts), axis=0)

@@ -48,7 +48,7 @@ def build(*, n_sentences: int, n_per_lemma: int, n_folds: int, seed: int) -> Dra
     return Draft(
         texts[texts["text_id"].isin(kept["text_id"])].reset_index(drop=True),
         kept,
-        description="Sentences of authored words; a quarter of them with nouns that no training sentence of this kind held.",
+        description="Sentences of authored words; a quarter with nouns that stood in no training sentence.",
         source=AUTHORED,
         licence=CODE_LICENCE,
         labels={"word_class": "noun, verb, adjective, adverb, adposition, determiner or pronoun"},

@@ -1,1 +1,1 @@
-"""Drawing: tables of the statistics stage in, matplotlib figures out. Nothing here estimates, averages or tests anything."""
+"""Drawing: tables of the statistics stage in, matplotlib figures out. Nothing here estimates or tests anything."""

@@ -1,8 +1,8 @@
 """Layer curves: one panel a task, the metric by layer, the model's curve never without its controls.
 
-A curve is what the tables hold: estimate, lower and upper of layers.csv, unchanged. The headline is the part `unseen` where a
-data set has one, else `all`, under the split by group. Numbers below the axis are not dropped: a triangle at the lower edge
-stands for them.
+A curve is what the tables hold: estimate, lower and upper of layers.csv, unchanged. The headline is the part
+`unseen` where a data set has one, else `all`, under the split by group. Numbers below the axis are not dropped: a
+triangle at the lower edge stands for them.
 """
 
 import math
@@ -184,9 +184,7 @@ def _curve(
     )
 
 
-def _column_baselines(
-    baselines: pd.DataFrame, task: str, part: str, split: str, layer: np.ndarray
-) -> list[Series]:
+def _column_baselines(baselines: pd.DataFrame, task: str, part: str, split: str, layer: np.ndarray) -> list[Series]:
     found = baselines[
         (baselines["task"] == task)
         & (baselines["part"] == part)
@@ -195,7 +193,7 @@ def _column_baselines(
     ]
     return [
         Series(
-            label=f"{row.baseline.removeprefix('column:').replace('_', ' ')} alone",
+            label=f"{str(row.baseline).removeprefix('column:').replace('_', ' ')} alone",
             look="column",
             layer=layer,
             estimate=np.full(len(layer), row.estimate),
@@ -288,13 +286,9 @@ def _panel(axes: Axes, series: list[Series], span: tuple[float, float]) -> None:
         axes.plot(place, one.estimate, label=one.label, **look)
         if one.lower is not None and one.upper is not None:
             if len(layers) > 1:
-                axes.fill_between(
-                    place, one.lower, one.upper, color=look["color"], alpha=0.2, linewidth=0, zorder=1
-                )
+                axes.fill_between(place, one.lower, one.upper, color=look["color"], alpha=0.2, linewidth=0, zorder=1)
             else:
-                axes.vlines(
-                    place, one.lower, one.upper, color=look["color"], linewidth=1.0, zorder=look["zorder"]
-                )
+                axes.vlines(place, one.lower, one.upper, color=look["color"], linewidth=1.0, zorder=look["zorder"])
         low = one.estimate < span[0]
         if low.any():
             axes.plot(

