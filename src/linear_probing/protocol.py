@@ -18,9 +18,15 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from linear_probing.stage import StudyError
+
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-4
 Masks = Sequence[tuple[Bool[np.ndarray, " target"], Bool[np.ndarray, " target"]]]
+
+
+class ProbeError(StudyError):
+    """A probe that cannot be fitted."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,20 @@ def pipeline(probe: str, penalty: float, features: Any, n_classes: int) -> Pipel
 
 
 def fit(probe: str, penalty: float, features: Any, labels: Shaped[np.ndarray, "target *output"]) -> Pipeline:
-    """Fit one probe; a fit that does not converge is recorded by the caller, not warned of."""
+    """Fit one probe; a fit that does not converge is recorded by the caller, not warned of.
+
+    Raises
+    ------
+    ProbeError
+        If the labels hold one class only.
+    """
     n_classes = len(np.unique(labels)) if labels.ndim == 1 else 0
+    if n_classes == 1:
+        raise ProbeError(
+            f"a training part of {len(labels):,} targets holds one class, expected at least 2",
+            likely="a class is so rare that all its groups stand in the folds left out",
+            do="use a larger data set or fewer folds",
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return pipeline(probe, penalty, features, n_classes).fit(features, labels)

@@ -103,7 +103,9 @@ def test_a_layer_is_chosen_on_other_folds_than_it_is_scored_on():
 
 def test_equal_layers_give_the_lowest():
     labels, folds = np.tile([0, 1], 6), np.repeat([0, 1, 2], 4)
-    assert set(best_layers("auroc", {3: column(labels), 5: column(labels)}, sample(labels, folds=folds)).values()) == {3}
+    assert set(best_layers("auroc", {3: column(labels), 5: column(labels)}, sample(labels, folds=folds)).values()) == {
+        3
+    }
     assert most_frequent([4, 2, 4, 2, 6]) == 2
 
 

@@ -1,0 +1,105 @@
+"""Files that appear whole or not at all, and what a damaged one says."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from linear_probing import stage, store
+from linear_probing.stage import StudyError
+from linear_probing.store import StoreError
+
+
+def test_a_failed_block_leaves_what_was_there(tmp_path):
+    final = tmp_path / "out"
+    with stage.replace_folder(final) as folder:
+        (folder / "a").write_text("old")
+    with pytest.raises(RuntimeError, match="midway"), stage.replace_folder(final) as folder:
+        (folder / "a").write_text("half")
+        raise RuntimeError("midway")
+    assert (final / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_killed_block_leaves_nothing_that_looks_finished(tmp_path):
+    code = f"""
+import os, pathlib
+from linear_probing import stage
+with stage.replace_folder(pathlib.Path({str(tmp_path / "out")!r})) as folder:
+    (folder / "a").write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    for name in ("a", "b"):
+        with stage.replace_folder(tmp_path / "out") as folder:
+            (folder / name).touch()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b"]
+
+
+def test_an_error_has_the_form_that_a_person_can_act_on():
+    error = StudyError("what is wrong", file="a/b", likely="a cause", do="this")
+    assert str(error) == "what is wrong\n  file:   a/b\n  likely: a cause\n  do:     this"
+
+
+@pytest.mark.parametrize("stage_name", ["datasets", "tokens", "activations", "probes", "statistics", "figures"])
+def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_name):
+    arguments = {
+        "datasets": ["--dataset", "x"],
+        "tokens": ["--model", "x", "--dataset", "x"],
+        "activations": ["--model", "x", "--tokens", "x", "--listing", str(tmp_path / "list")],
+        "probes": ["--dataset", "x", "--tables", "x"],
+        "statistics": ["--datasets", "x", "--probes", "x"],
+        "figures": ["--statistics", "x"],
+    }[stage_name]
+    output = tmp_path / "out"
+    command = [sys.executable, "-m", f"linear_probing.{stage_name}", "--config", str(tmp_path / "none.yaml")]
+    done = subprocess.run([*command, "--output", str(output), *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-3:] == [
+        "SettingsError: no configuration: No such file or directory",
+        f"  file:   {tmp_path / 'none.yaml'}",
+        "  do:     name a file in config/",
+    ]
+    assert not output.exists()
+
+
+@pytest.fixture
+def stored(tmp_path):
+    store.write_tensors(tmp_path / store.SHARD, {"layer_00": np.zeros((4, 2)), "layer_06": np.ones((4, 2))}, {})
+    return tmp_path
+
+
+def test_a_layer_is_read_back(stored):
+    assert store.layers(stored) == (0, 6)
+    assert np.array_equal(store.read_layer(stored, 6, 4), np.ones((4, 2), np.float32))
+
+
+def test_rows_that_do_not_fit_the_table_are_refused(stored):
+    with pytest.raises(StoreError, match="layer 06 holds 4 rows, but its target table has 5"):
+        store.read_layer(stored, 6, 5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_cut_file_is_refused(stored, share):
+    path = stored / store.SHARD
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(StoreError, match="do:     delete the folder and run snakemake again"):
+        store.read_layer(stored, 0, 4)
+
+
+def test_a_missing_file_and_a_missing_layer_are_refused(stored, tmp_path):
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.read_layer(stored, 3, 4)
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.layers(tmp_path / "none")
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path):
+    store.write_tensors(tmp_path / store.SHARD, {"layer_00": np.array([[np.inf], [0.0]])}, {})
+    with pytest.raises(StoreError, match="not finite"):
+        store.read_layer(tmp_path, 0, 2)

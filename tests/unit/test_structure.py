@@ -1,0 +1,163 @@
+"""The structure of the package: data flows one way, and a digest changes with what it stands for, with nothing else."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from linear_probing import artefacts, provenance, settings
+from linear_probing.settings import SettingsError
+
+ORDER = ["datasets", "models", "tokens", "activations", "probes", "statistics", "figures"]
+SHARED = {"settings", "stage", "store", "tables", "provenance"}
+ALLOWED = {
+    "datasets": {"builders", "atlas"},
+    "tokens": {"models"},
+    "models": set(),
+    "activations": {"models", "tokens"},
+    "probes": {"protocol", "controls"},
+    "statistics": {"estimation", "probes"},
+    "figures": {"drawing"},
+}
+
+
+def imports(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "linear_probing":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("linear_probing."):
+            yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_a_stage_imports_only_what_stands_to_its_left(root, stage):
+    found = set(imports(root / "src" / "linear_probing" / f"{stage}.py"))
+    assert found <= ALLOWED[stage] | SHARED
+    assert not found & set(ORDER[ORDER.index(stage) + 1 :]) - SHARED
+
+
+@pytest.mark.parametrize("stage", [stage for stage in ORDER if stage != "models"])
+def test_a_stage_has_a_rule_file_of_its_name(root, stage):
+    rules = (root / "workflow" / "rules" / f"{stage}.smk").read_text()
+    assert f"rule {stage}:" in rules
+    assert f"python -m linear_probing.{stage} " in rules
+
+
+@pytest.mark.parametrize("module", ["figures", "artefacts", "statistics"])
+def test_what_needs_no_model_imports_no_model_library(module):
+    heavy = "{'torch', 'nnsight', 'transformers'}"
+    code = f"import sys, linear_probing.{module}; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_only_activations_imports_nnsight(root):
+    found = [p.name for p in (root / "src").rglob("*.py") if "nnsight" in {n.split(".")[0] for n in top_level(p)}]
+    assert found == ["activations.py"]
+
+
+def top_level(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    folder = tmp_path / "linear_probing"
+    folder.mkdir()
+    (folder / "one.py").write_text('"""Words."""\nfrom linear_probing import two\nA = 1\n')
+    (folder / "two.py").write_text("B = 2\n")
+    (folder / "three.py").write_text("C = 3\n")
+    monkeypatch.setattr(provenance, "PACKAGE", folder)
+    provenance.code.cache_clear()
+    yield folder
+    provenance.code.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "changes"),
+    [
+        ("one.py", '"""Better words."""\n# a comment\nfrom linear_probing import two\n\nA   =   1\n', False),
+        ("one.py", "from linear_probing import two\nA = 2\n", True),
+        ("two.py", "B = 3\n", True),
+        ("three.py", "C = 4\n", False),
+    ],
+)
+def test_code_counts_by_what_it_does_and_imports(package, file, content, changes):
+    before = provenance.code("one")
+    provenance.code.cache_clear()
+    (package / file).write_text(content)
+    assert (provenance.code("one") != before) is changes
+
+
+def changed_paths(content, path, change):
+    before = artefacts.Artefacts(settings.parse(content, path))
+    change(content)
+    after = artefacts.Artefacts(settings.parse(content, path))
+    stages = ("tables", "tokens", "activations", "probes")
+    return {stage for stage in stages if set(getattr(before, stage).values()) != set(getattr(after, stage).values())}
+
+
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        (lambda c: c["penalties"].update(ridge=[7.0]), {"probes"}),
+        (lambda c: c.update(layers=[0, 6]), {"activations", "probes"}),
+        (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations", "probes"}),
+        (lambda c: c["datasets"]["place"].update(n_cities=130), {"tables", "tokens", "activations", "probes"}),
+        (lambda c: c["bootstrap"].update(n_resamples=60), set()),
+    ],
+)
+def test_a_change_of_the_configuration_changes_what_follows_from_it(tiny_content, root, change, stages):
+    assert changed_paths(tiny_content, root / "config" / "tiny.yaml", change) == stages
+
+
+def test_a_changed_number_of_resamples_changes_the_statistics_alone(tiny_content, root):
+    path = root / "config" / "tiny.yaml"
+    before = artefacts.Artefacts(settings.parse(tiny_content, path)).manifest()
+    tiny_content["bootstrap"]["n_resamples"] = 60
+    after = artefacts.Artefacts(settings.parse(tiny_content, path)).manifest()
+    assert {key for key in before if before[key] != after[key]} == {"statistics", "figures"}
+
+
+def test_twins_share_their_originals_tokens(tiny):
+    assert {model for model, _ in artefacts.Artefacts(tiny).tokens} == {"atlas"}
+
+
+def test_a_manifest_is_rewritten_only_when_it_changes(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = artefacts.Artefacts(tiny)
+    first = (tmp_path / paths.write_manifest()).stat()
+    assert (tmp_path / paths.write_manifest()).stat().st_mtime_ns == first.st_mtime_ns
+
+
+def test_a_listing_whose_folders_are_gone_is_taken_back(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = artefacts.Artefacts(tiny)
+    listing = tmp_path / paths.listing("atlas")
+    folders = [tmp_path / paths.activations["atlas", name] for name in tiny.probed]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    listing.touch()
+    paths.listing("atlas")
+    assert listing.exists()
+    folders[1].rmdir()
+    paths.listing("atlas")
+    assert not listing.exists()
+
+
+@pytest.mark.parametrize(("named", "overrides"), [(["a.yaml", "b.yaml"], {}), ([], {"seed": 1})])
+def test_a_study_is_one_file(named, overrides):
+    with pytest.raises(SettingsError, match="expected one configuration file") as error:
+        artefacts.configuration(named, overrides)
+    assert "do:     write one file and name it by --configfile" in str(error.value)
+
+
+def test_an_old_path_is_not_filled_with_todays_content(tiny):
+    wildcards = type("W", (), {"dataset": "place", "model": "atlas", "digest": "0123456789"})
+    with pytest.raises(SettingsError, match="is not that of today's code"):
+        artefacts.Artefacts(tiny).lexicons_for(wildcards)

@@ -1,0 +1,167 @@
+"""A whole tiny study, and what runs again after which change."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.workflow
+COLUMNS = "model,task,part,split,probe,metric,layer,estimate,lower,upper,n,n_groups,majority,text_baseline,control"
+TAIL = {"statistics": 1, "figures": 1}
+TOLERANCE = 0.03
+
+
+@pytest.fixture(scope="module")
+def study(finished):
+    return finished.folder / "results" / "studies" / "tiny"
+
+
+def test_all_figures_and_tables_are_there(study):
+    figures = {path.name for path in (study / "figures").iterdir() if not path.name.startswith(".")}
+    assert figures == {f"{name}.{ending}" for name in ("layers", "map", "plane") for ending in ("pdf", "png")}
+    assert all((study / "figures" / name).stat().st_size > 10_000 for name in figures)
+    for name in ("layers", "best_layer"):
+        assert (study / "statistics" / f"{name}.csv").read_text().splitlines()[0] == COLUMNS
+
+
+def test_layers_has_one_row_per_model_task_part_split_and_layer(study):
+    table = pd.read_csv(study / "statistics" / "layers.csv")
+    keys = ["model", "task", "part", "split", "probe", "metric", "layer"]
+    assert not table.duplicated(keys).any()
+    assert set(table["layer"]) == {0, 3, 6}
+    assert (table.groupby(keys[:-1]).size() == 3).all()
+    inside = (table["lower"] <= table["estimate"]) & (table["estimate"] <= table["upper"])
+    assert inside[table["lower"].notna()].mean() > 0.9
+    assert table.loc[table["split"] == "types", "control"].notna().all()
+
+
+def test_estimates_are_the_golden_ones(finished, study):
+    keys = ["model", "task", "part", "split", "probe", "metric", "layer"]
+    golden = pd.read_csv(finished.folder / "tests" / "golden" / "layers.csv")
+    found = (
+        pd.read_csv(study / "statistics" / "layers.csv").set_index(keys).loc[list(map(tuple, golden[keys].to_numpy()))]
+    )
+    for column in ("estimate", "text_baseline", "majority"):
+        difference = (found[column].to_numpy() - golden[column].to_numpy()).__abs__()
+        assert difference.max() <= TOLERANCE, f"{column}: {golden.iloc[difference.argmax()].to_dict()}"
+    assert (found["n"].to_numpy() == golden["n"].to_numpy()).all()
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    done = finished.snakemake()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_a_clone_without_snakemakes_memory_has_nothing_to_do(clone):
+    shutil.rmtree(clone.folder / ".snakemake")
+    for path in [*clone.folder.glob("data/lexicons/*"), *clone.folder.glob("data/models/atlas/*")]:
+        path.touch()
+    assert clone.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        ("config/tiny.yaml", "n_resamples: 50", "n_resamples: 60", TAIL),
+        ("config/tiny.yaml", "ridge: [100.0]", "ridge: [50.0]", {"probes": 8, "baselines": 4, **TAIL}),
+        ("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130", None),
+        ("config/tiny.yaml", "layers: [0, 3, 6]", "layers: [0, 6]", {"activations": 2, "probes": 8, **TAIL}),
+        (
+            "src/linear_probing/activations.py",
+            "TOKENS_PER_BATCH = 4096",
+            "TOKENS_PER_BATCH = 2048",
+            {"activations": 2, "probes": 8, **TAIL},
+        ),
+        ("src/linear_probing/activations.py", "# Filled inside", "# It is filled inside", {}),
+        (
+            "src/linear_probing/protocol.py",
+            "MAX_ITERATIONS = 200",
+            "MAX_ITERATIONS = 300",
+            {"probes": 8, "baselines": 4, **TAIL},
+        ),
+        ("src/linear_probing/estimation/scoring.py", "/ 2.0", "/ 2.5", TAIL),
+        ("src/linear_probing/drawing/style.py", "PNG_DPI = 300", "PNG_DPI = 200", {"figures": 1}),
+        ("data/lexicons/nouns.csv", "lamp,lamps", "lamb,lambs", None),
+    ],
+)
+def test_a_change_runs_what_follows_from_it_and_nothing_else(clone, path, old, new, expected):
+    # Without Snakemake's memory, as in a fresh clone: the digests alone must tell.
+    shutil.rmtree(clone.folder / ".snakemake")
+    clone.edit(path, old, new)
+    planned = clone.planned()
+    if expected is None:  # data sets change: one or all, and everything after them
+        assert planned.keys() == {"datasets", "tokens", "activations", "baselines", "probes", "statistics", "figures"}
+    else:
+        assert planned == expected
+
+
+def test_a_missing_folder_of_activations_is_extracted_again_alone(clone):
+    (folder,) = (clone.folder / "results" / "activations" / "atlas").glob("place-*")
+    others = {path: path.stat().st_mtime_ns for path in folder.parent.glob("*/*.safetensors") if path.parent != folder}
+    shutil.rmtree(folder)
+    done = clone.snakemake()
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert folder.is_dir()
+    assert others == {path: path.stat().st_mtime_ns for path in others}
+
+
+def test_the_same_study_has_the_same_bytes(finished, clone):
+    shutil.rmtree(clone.folder / "results" / "studies")
+    for folder in (clone.folder / "results" / "probes" / "atlas").iterdir():
+        shutil.rmtree(folder)
+    assert clone.snakemake().returncode == 0
+    for name in ("statistics/layers.csv", "statistics/plane.csv", "figures/layers.pdf", "figures/map.png"):
+        paths = [one.folder / "results" / "studies" / "tiny" / name for one in (finished, clone)]
+        assert paths[0].read_bytes() == paths[1].read_bytes(), name
+
+
+@pytest.mark.parametrize("stage", ["datasets", "activations", "probes"])
+def test_a_cut_file_ends_with_its_name_and_destroys_nothing(clone, stage):
+    name = {"datasets": "datasets/place-*/targets.csv", "activations": "activations/atlas/place-*/*.safetensors"}
+    (path,) = (clone.folder / "results").glob(name.get(stage, "probes/atlas/place-*/scores.safetensors"))
+    path.write_bytes(path.read_bytes()[:1000])
+    clone.edit("config/tiny.yaml", "n_resamples: 50", "n_resamples: 60")
+    if stage == "activations":
+        clone.edit("config/tiny.yaml", "ridge: [100.0]", "ridge: [50.0]")
+    kept = [p for p in (clone.folder / "results").rglob("*") if p.is_file() and "studies" not in p.parts]
+    done = clone.snakemake()
+    logs = "".join(log.read_text() for log in (clone.folder / "logs").rglob("*.log"))
+    assert done.returncode != 0
+    assert f"  file:   {path.relative_to(clone.folder)}" in logs
+    assert all(p.exists() for p in kept)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("n_folds: 3", "n_fold: 3", "'n_fold' was unexpected"),
+        ("layers: [0, 3, 6]", "layers: [0, 9]", "9 is not a layer of atlas"),
+        ("place.position:", "plaice.position:", "unknown data set 'plaice'"),
+    ],
+)
+def test_a_wrong_configuration_ends_before_any_job(clone, old, new, says):
+    clone.edit("config/tiny.yaml", old, new)
+    done = clone.snakemake()
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert "do:     " in done.stderr
+    assert (clone.folder / "results" / "studies" / "tiny" / "figures" / "layers.pdf").exists()
+
+
+def test_values_on_the_command_line_are_refused(clone):
+    done = clone.snakemake("--config", "seed=3")
+    assert done.returncode != 0
+    assert "expected one configuration file, found --config seed" in done.stderr
+
+
+def test_the_manifest_names_what_is_there(finished, study):
+    manifest = json.loads((study / "manifest.json").read_text())
+    for key in ("datasets", "tokens", "activations", "probes"):
+        assert all((finished.folder / path).is_dir() for path in manifest[key])
+
+
+def test_the_lint_is_clean(finished):
+    done = finished.snakemake("--lint")
+    assert "Congratulations" in done.stdout + done.stderr
