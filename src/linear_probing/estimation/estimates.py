@@ -188,61 +188,73 @@ def baseline_rows(study: Study, scores: Scores, view: View) -> list[dict[str, An
     return rows
 
 
+def layer_rows(
+    study: Study, scores: Scores, view: View, model: str, level: Mapping[str, float]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows of layers.csv and of selectivity.csv for one view and model; `level` holds the flat controls."""
+    task, confidence = view.task, study.bootstrap.confidence
+    rows, selective = [], []
+    for layer in scores.layers(model, task):
+        values = scores.get(model, task, view.split, "true", layer_name(layer))[view.rows]
+        resampled = evaluate(task.metric, values, view.sample)
+        row = {"model": model, **view.keys, "layer": layer, "probe": task.probe, **level, **view.counts}
+        rows.append({**row, **vars(interval(resampled, confidence)), "control": np.nan})
+        if view.control is None:
+            continue
+        drawn = scores.get(model, task, view.split, "control", layer_name(layer))[view.rows]
+        controlled = evaluate(task.metric, drawn, view.control)
+        rows[-1]["control"] = float(controlled[0])
+        difference = interval(resampled - controlled, confidence)
+        both = {"task_score": float(resampled[0]), "control_score": float(controlled[0])}
+        selective.append({**row, **both, **vars(difference), "selectivity": difference.estimate})
+    return rows, selective
+
+
+def best_layer_row(study: Study, scores: Scores, view: View, model: str, level: Mapping[str, float]) -> dict[str, Any]:
+    """Return the row of best_layer.csv for one view and model."""
+    task = view.task
+    by_layer = {
+        layer: scores.get(model, task, view.split, "true", layer_name(layer))[view.rows]
+        for layer in scores.layers(model, task)
+    }
+    chosen = best_layers(task.metric, by_layer, view.sample)
+    found = interval(
+        evaluate(task.metric, assemble(by_layer, chosen, view.sample), view.sample), study.bootstrap.confidence
+    )
+    row = {"model": model, **view.keys, "layer": most_frequent(list(chosen.values())), "probe": task.probe}
+    return {**row, **level, **view.counts, **vars(found), "control": np.nan}
+
+
+def fill_controls(rows: list[dict[str, Any]], layers: list[dict[str, Any]]) -> None:
+    """Write into `rows` the control task's score at the same model, task, part and layer, from the rows of `types`."""
+    keys = ("model", "task", "part", "layer")
+    found = {tuple(row[key] for key in keys): row["control"] for row in layers if row["split"] == TYPES}
+    for row in rows:
+        row["control"] = found.get(tuple(row[key] for key in keys), np.nan)
+
+
 def estimate_tables(study: Study, scores: Scores) -> EstimateTables:
-    """Return the tables of estimates of a study."""
+    """Return the tables of estimates of a study, sorted by model, then as the configuration has tasks and splits."""
     layers, best, selectivity, baselines = [], [], [], []
     for task in tqdm(study.tasks, unit="task", disable=None):
-        control_of: dict[tuple[str, str, int], float] = {}
-        waiting: list[dict[str, Any]] = []
-        for view in sorted(views(study, scores, task), key=lambda view: view.split != TYPES):
-            rows = baseline_rows(study, scores, view)
-            level = {"majority": rows[0]["estimate"], "text_baseline": rows[1]["estimate"]}
-            baselines += rows
+        for view in views(study, scores, task):
+            flat = baseline_rows(study, scores, view)
+            baselines += flat
+            level = {"majority": flat[0]["estimate"], "text_baseline": flat[1]["estimate"]}
             for model in study.models:
-                states = {
-                    layer: scores.get(model.name, task, view.split, "true", layer_name(layer))[view.rows]
-                    for layer in scores.layers(model.name, task)
-                }
-                keys = {"model": model.name, **view.keys, "probe": task.probe, **level, **view.counts}
-                for layer, values in states.items():
-                    resampled = evaluate(task.metric, values, view.sample)
-                    row = {**keys, "layer": layer, **vars(interval(resampled, study.bootstrap.confidence))}
-                    if view.control is not None:
-                        drawn = scores.get(model.name, task, view.split, "control", layer_name(layer))[view.rows]
-                        controlled = evaluate(task.metric, drawn, view.control)
-                        control_of[model.name, view.part, layer] = float(controlled[0])
-                        difference = interval(resampled - controlled, study.bootstrap.confidence)
-                        selectivity.append(
-                            {
-                                **row,
-                                **vars(difference),
-                                "task_score": float(resampled[0]),
-                                "control_score": float(controlled[0]),
-                                "selectivity": difference.estimate,
-                            }
-                        )
-                    row["control"] = control_of.get((model.name, view.part, layer), np.nan)
-                    layers.append(row)
-                chosen = best_layers(task.metric, states, view.sample)
-                resampled = evaluate(task.metric, assemble(states, chosen, view.sample), view.sample)
-                layer = most_frequent(list(chosen.values()))
-                row = {**keys, "layer": layer, **vars(interval(resampled, study.bootstrap.confidence))}
-                waiting.append({**row, "control": control_of.get((model.name, view.part, layer), np.nan)})
-        best += waiting
-    order = {task.name: (place, task.splits) for place, task in enumerate(study.tasks)}
-    models = [model.name for model in study.models]
+                rows, selective = layer_rows(study, scores, view, model.name, level)
+                layers += rows
+                selectivity += selective
+                best.append(best_layer_row(study, scores, view, model.name, level))
+    fill_controls(layers, layers)
+    fill_controls(best, layers)
+    place = {model.name: number for number, model in enumerate(study.models)}
 
     def table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-        def place(row: dict[str, Any]) -> tuple[Any, ...]:
-            number, splits = order[row["task"]]
-            named = models.index(row["model"]) if "model" in row else 0
-            return (named, number, splits.index(row["split"]), row["part"] != "all", row["part"])
-
-        return pd.DataFrame.from_records(sorted(rows, key=place), columns=columns)
+        # A stable sort: within a model the order is that of the loops above.
+        ordered = sorted(rows, key=lambda row: place.get(row.get("model", ""), 0))
+        return pd.DataFrame.from_records(ordered, columns=columns)
 
     return EstimateTables(
-        table(layers, LAYERS),
-        table(best, LAYERS),
-        table(selectivity, SELECTIVITY),
-        table(baselines, BASELINES),
+        table(layers, LAYERS), table(best, LAYERS), table(selectivity, SELECTIVITY), table(baselines, BASELINES)
     )
