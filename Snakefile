@@ -6,7 +6,9 @@ from linear_probing import artefacts, settings
 min_version("9.0")
 
 # One file says all there is to a study: --configfile replaces the default and is not laid over it.
-CONFIG = artefacts.configuration(workflow.config_settings.configfiles, workflow.config_settings.config)
+CONFIG = artefacts.configuration(
+    workflow.config_settings.configfiles, workflow.config_settings.config
+)
 STUDY = settings.load(CONFIG)
 PATHS = artefacts.Artefacts(STUDY)
 FOLDER = f"results/studies/{STUDY.name}"

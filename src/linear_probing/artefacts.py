@@ -158,14 +158,22 @@ class Artefacts:
             "figures": fingerprint("figures", {"statistics": statistics}),
         }
 
-    def write_manifest(self) -> str:
-        """Write the study's manifest if its content has changed, and return its path."""
-        path = Path(RESULTS, "studies", self.study.name, "manifest.json")
-        text = json.dumps(self.manifest(), indent=2) + "\n"
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            with replace_file(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-        return str(path)
+    def write_manifest(self, stage: str) -> str:
+        """Write manifest.json, and the digest of a last stage (statistics or figures); return the path of the latter.
+
+        The folders of these stages carry no digest, so that a reader finds them: they depend on this file instead. Both
+        files are written only when their content changes, and so their times say when that was.
+        """
+        folder, content = Path(RESULTS, "studies", self.study.name), self.manifest()
+        _write_changed(folder / "manifest.json", json.dumps(content, indent=2) + "\n")
+        return _write_changed(folder / "digests" / stage, content[stage] + "\n")
+
+
+def _write_changed(path: Path, text: str) -> str:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        with replace_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return str(path)
 
 
 def _files(model: Model, endings: Sequence[str]) -> dict[str, str]:

@@ -131,8 +131,10 @@ def test_twins_share_their_originals_tokens(tiny):
 def test_a_manifest_is_rewritten_only_when_it_changes(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     paths = artefacts.Artefacts(tiny)
-    first = (tmp_path / paths.write_manifest()).stat()
-    assert (tmp_path / paths.write_manifest()).stat().st_mtime_ns == first.st_mtime_ns
+    first = (tmp_path / paths.write_manifest("figures")).stat()
+    assert (tmp_path / paths.write_manifest("figures")).stat().st_mtime_ns == first.st_mtime_ns
+    (tmp_path / "results" / "studies" / "tiny" / "digests" / "figures").write_text("another")
+    assert (tmp_path / paths.write_manifest("figures")).read_text().strip() == paths.manifest()["figures"]
 
 
 def test_a_listing_whose_folders_are_gone_is_taken_back(tiny, tmp_path, monkeypatch):

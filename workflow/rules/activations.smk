@@ -8,13 +8,13 @@ rule activations:
         "results/activations/{model}/all-{digest}.json",
     log:
         "logs/activations/{model}-{digest}.log",
-    params:
-        folders=PATHS.activations_of,
+    conda:
+        "../../envs/study.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/study.yaml"
+    params:
+        folders=PATHS.activations_of,
     shell:
         "python -m linear_probing.activations --config {input.config} --model {wildcards.model}"
         " --tokens {input.tokens} --output {params.folders} --listing {output} --threads {threads} 2> {log}"

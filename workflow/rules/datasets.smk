@@ -7,10 +7,10 @@ rule datasets:
         directory("results/datasets/{dataset}-{digest}"),
     log:
         "logs/datasets/{dataset}-{digest}.log",
-    resources:
-        mem_mb=500,
     conda:
         "../../envs/study.yaml"
+    resources:
+        mem_mb=500,
     shell:
         "python -m linear_probing.datasets --config {input.config} --dataset {wildcards.dataset}"
         " --output {output} 2> {log}"

@@ -7,11 +7,11 @@ rule baselines:
         directory("results/probes/text/{dataset}-{digest}"),
     log:
         "logs/probes/text/{dataset}-{digest}.log",
+    conda:
+        "../../envs/study.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/study.yaml"
     shell:
         "python -m linear_probing.probes --config {input.config} --dataset {wildcards.dataset}"
         " --tables {input.tables} --output {output} --threads {threads} 2> {log}"
@@ -25,17 +25,17 @@ rule probes:
         config=ancient(CONFIG),
     output:
         directory("results/probes/{model}/{dataset}-{digest}"),
-    wildcard_constraints:
-        model="(?!text/)[^/]+",
     log:
         "logs/probes/{model}/{dataset}-{digest}.log",
-    params:
-        activations=PATHS.activations_for,
+    wildcard_constraints:
+        model="(?!text/)[^/]+",
+    conda:
+        "../../envs/study.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/study.yaml"
+    params:
+        activations=PATHS.activations_for,
     shell:
         "python -m linear_probing.probes --config {input.config} --dataset {wildcards.dataset}"
         " --tables {input.tables} --activations {params.activations} --output {output}"

@@ -7,10 +7,10 @@ rule tokens:
         directory("results/tokens/{model}/{dataset}-{digest}"),
     log:
         "logs/tokens/{model}/{dataset}-{digest}.log",
-    resources:
-        mem_mb=700,
     conda:
         "../../envs/study.yaml"
+    resources:
+        mem_mb=700,
     shell:
         "python -m linear_probing.tokens --config {input.config} --model {wildcards.model}"
         " --dataset {input.tables} --output {output} 2> {log}"
