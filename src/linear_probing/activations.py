@@ -10,8 +10,6 @@ since its name says what made it. Cost: loading, and about one forward pass of t
 import argparse
 import json
 import logging
-import resource
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
@@ -205,7 +203,7 @@ def main() -> None:
         write(folder, extract(loaded, tokens.read(source), study.layers_of(model)))
     with replace_file(arguments.listing) as temporary:
         temporary.write_text(json.dumps([str(folder) for _, folder in pairs], indent=2) + "\n", encoding="utf-8")
-    LOG.info("%s: %.1f s, %.2f GB at most", model.name, time.monotonic() - start, peak_memory_gb())
+    LOG.info("%s: %.1f s", model.name, time.monotonic() - start)
 
 
 def write(final: Path, states: dict[int, np.ndarray]) -> None:
@@ -213,12 +211,6 @@ def write(final: Path, states: dict[int, np.ndarray]) -> None:
     with replace_folder(final) as folder:
         write_tensors(folder / SHARD, {layer_name(k): v for k, v in states.items()}, {"position": "last"})
     LOG.info("%s: %d targets, %d layers", final, len(next(iter(states.values()))), len(states))
-
-
-def peak_memory_gb() -> float:
-    """Return the greatest resident memory of this process so far; Linux counts in kB, macOS in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 if __name__ == "__main__":

