@@ -5,7 +5,8 @@ from linear_probing import artefacts, settings
 
 min_version("9.0")
 
-# One file says all there is to a study: --configfile replaces the default and is not laid over it.
+# One file says all there is to a study: --configfile replaces the default and is not laid over it. It is no input of a rule:
+# what a job takes from it is in the digest of its output, and two studies may share an output.
 CONFIG = artefacts.configuration(
     workflow.config_settings.configfiles, workflow.config_settings.config
 )

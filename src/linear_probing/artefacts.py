@@ -39,8 +39,7 @@ def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
             f"expected one configuration file, found {found}", do="write one file and name it by --configfile"
         )
     path = Path(named[0]).resolve() if named else DEFAULT
-    # The printed commands are to be read, and to hold on another machine.
-    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
+    return _shown(path)
 
 
 class Artefacts:
@@ -92,7 +91,7 @@ class Artefacts:
     def lexicons_for(self, wildcards: Any) -> list[str]:
         """Return what a data set is built from, besides its parameters."""
         self._current(self.tables[wildcards.dataset], wildcards.digest)
-        return [str(path) for path in sorted(LEXICONS.glob("*.csv"))]
+        return [str(_shown(path)) for path in sorted(LEXICONS.glob("*.csv"))]
 
     def tables_for(self, wildcards: Any) -> str:
         """Return the tables of a data set."""
@@ -167,6 +166,11 @@ class Artefacts:
         folder, content = Path(RESULTS, "studies", self.study.name), self.manifest()
         _write_changed(folder / "manifest.json", json.dumps(content, indent=2) + "\n")
         return _write_changed(folder / "digests" / stage, content[stage] + "\n")
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as relative as it can be: commands are to be read, and a moved repository is the same one."""
+    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
 
 
 def _write_changed(path: Path, text: str) -> str:

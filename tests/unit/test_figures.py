@@ -142,10 +142,17 @@ def test_a_table_without_rows_is_refused(folder):
 
 
 def test_a_second_model_gets_figures_of_its_own(root, tiny_content, folder):
+    path = folder / "layers.csv"
+    table = pd.read_csv(path)
+    pd.concat([table, table[table["model"] == "atlas"].assign(model="other")]).to_csv(path, index=False)
     tiny_content["models"]["other"] = {"folder": "data/models/atlas", "dtype": "float32"}
     study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
-    assert [name for name, _ in figures.draw(study, tables.read(folder))][3:] == [
-        "layers-other",
-        "map-other",
-        "plane-other",
-    ]
+    names = [name for name, _ in figures.draw(study, tables.read(folder))]
+    assert names[3:] == ["layers-other", "map-other", "plane-other"]
+
+
+def test_a_model_without_rows_is_an_error_not_a_crash(root, tiny_content, folder):
+    tiny_content["models"] = {"stranger": {"folder": "data/models/atlas", "dtype": "float32"}}
+    study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    with pytest.raises(FigureError, match=r"layers\.csv has no row of stranger"):
+        list(figures.draw(study, tables.read(folder)))

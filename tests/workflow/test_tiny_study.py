@@ -101,10 +101,29 @@ def test_a_missing_folder_of_activations_is_extracted_again_alone(clone):
     (folder,) = (clone.folder / "results" / "activations" / "atlas").glob("place-*")
     others = {path: path.stat().st_mtime_ns for path in folder.parent.glob("*/*.safetensors") if path.parent != folder}
     shutil.rmtree(folder)
+    assert clone.planned() == {}, "what nothing needs is not made again"
+    for probes in (clone.folder / "results" / "probes" / "atlas").glob("place-*"):
+        shutil.rmtree(probes)
     done = clone.snakemake()
     assert done.returncode == 0, done.stderr[-3000:]
     assert folder.is_dir()
     assert others == {path: path.stat().st_mtime_ns for path in others}
+
+
+def test_another_study_shares_what_it_has_in_common(clone):
+    shutil.copy(clone.folder / "config" / "tiny.yaml", clone.folder / "config" / "other.yaml")
+    clone.edit("config/other.yaml", "name: tiny", "name: other")
+    assert clone.planned("config/other.yaml") == TAIL
+    clone.edit("config/other.yaml", "ridge: [100.0]", "ridge: [50.0]")
+    assert clone.planned("config/other.yaml") == {"probes": 8, "baselines": 4, **TAIL}
+    done = clone.snakemake(config="config/other.yaml")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (clone.folder / "results" / "studies" / "other" / "figures" / "layers.pdf").is_file()
+    assert clone.planned() == {}
+
+
+def test_a_moved_repository_has_nothing_to_do(clone, tmp_path):
+    assert clone.copy(tmp_path / "moved").planned() == {}
 
 
 def test_the_same_study_has_the_same_bytes(finished, clone):

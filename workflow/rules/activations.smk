@@ -3,7 +3,6 @@ rule activations:
     # there stay: so the output is the listing of the folders, not the folders.
     input:
         tokens=ancient(PATHS.tokens_for),
-        config=ancient(CONFIG),
     output:
         "results/activations/{model}/all-{digest}.json",
     log:
@@ -16,5 +15,5 @@ rule activations:
     params:
         folders=PATHS.activations_of,
     shell:
-        "python -m linear_probing.activations --config {input.config} --model {wildcards.model}"
+        "python -m linear_probing.activations --config {CONFIG} --model {wildcards.model}"
         " --tokens {input.tokens} --output {params.folders} --listing {output} --threads {threads} 2> {log}"

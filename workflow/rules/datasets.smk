@@ -2,7 +2,6 @@ rule datasets:
     # Texts and targets of a data set, with labels and folds.
     input:
         lexicons=ancient(PATHS.lexicons_for),
-        config=ancient(CONFIG),
     output:
         directory("results/datasets/{dataset}-{digest}"),
     log:
@@ -12,5 +11,5 @@ rule datasets:
     resources:
         mem_mb=500,
     shell:
-        "python -m linear_probing.datasets --config {input.config} --dataset {wildcards.dataset}"
+        "python -m linear_probing.datasets --config {CONFIG} --dataset {wildcards.dataset}"
         " --output {output} 2> {log}"

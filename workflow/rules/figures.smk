@@ -3,7 +3,6 @@ rule figures:
     input:
         statistics=f"{FOLDER}/statistics",
         digest=PATHS.write_manifest("figures"),
-        config=ancient(CONFIG),
     output:
         directory(f"{FOLDER}/figures"),
     log:
@@ -13,5 +12,5 @@ rule figures:
     resources:
         mem_mb=500,
     shell:
-        "python -m linear_probing.figures --config {input.config} --statistics {input.statistics}"
+        "python -m linear_probing.figures --config {CONFIG} --statistics {input.statistics}"
         " --output {output} 2> {log}"

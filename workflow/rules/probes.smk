@@ -2,7 +2,6 @@ rule baselines:
     # Out-of-fold scores of what reads the text, or a column, alone: the pseudo model `text`, which has no activations.
     input:
         tables=ancient(PATHS.tables_for),
-        config=ancient(CONFIG),
     output:
         directory("results/probes/text/{dataset}-{digest}"),
     log:
@@ -13,7 +12,7 @@ rule baselines:
     resources:
         mem_mb=1000,
     shell:
-        "python -m linear_probing.probes --config {input.config} --dataset {wildcards.dataset}"
+        "python -m linear_probing.probes --config {CONFIG} --dataset {wildcards.dataset}"
         " --tables {input.tables} --output {output} --threads {threads} 2> {log}"
 
 
@@ -22,7 +21,6 @@ rule probes:
     input:
         tables=ancient(PATHS.tables_for),
         listing=ancient(PATHS.listing_for),
-        config=ancient(CONFIG),
     output:
         directory("results/probes/{model}/{dataset}-{digest}"),
     log:
@@ -37,6 +35,6 @@ rule probes:
     params:
         activations=PATHS.activations_for,
     shell:
-        "python -m linear_probing.probes --config {input.config} --dataset {wildcards.dataset}"
+        "python -m linear_probing.probes --config {CONFIG} --dataset {wildcards.dataset}"
         " --tables {input.tables} --activations {params.activations} --output {output}"
         " --threads {threads} 2> {log}"

@@ -4,7 +4,6 @@ rule statistics:
         datasets=ancient(list(PATHS.tables.values())),
         probes=ancient(list(PATHS.probes.values())),
         digest=PATHS.write_manifest("statistics"),
-        config=ancient(CONFIG),
     output:
         directory(f"{FOLDER}/statistics"),
     log:
@@ -14,5 +13,5 @@ rule statistics:
     resources:
         mem_mb=1000,
     shell:
-        "python -m linear_probing.statistics --config {input.config} --datasets {input.datasets}"
+        "python -m linear_probing.statistics --config {CONFIG} --datasets {input.datasets}"
         " --probes {input.probes} --output {output} 2> {log}"

@@ -2,7 +2,6 @@ rule tokens:
     # Token ids, and the token position of every target; twins share them with their original.
     input:
         tables=ancient(PATHS.tables_for),
-        config=ancient(CONFIG),
     output:
         directory("results/tokens/{model}/{dataset}-{digest}"),
     log:
@@ -12,5 +11,5 @@ rule tokens:
     resources:
         mem_mb=700,
     shell:
-        "python -m linear_probing.tokens --config {input.config} --model {wildcards.model}"
+        "python -m linear_probing.tokens --config {CONFIG} --model {wildcards.model}"
         " --dataset {input.tables} --output {output} 2> {log}"

@@ -21,6 +21,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from linear_probing.drawing import style
+from linear_probing.drawing.tables import MAKE, FigureError
 
 PANEL_HEIGHT = 1.55
 MAX_COLUMNS = 3
@@ -261,8 +262,16 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | 
     -------
     Figure
         One axes per task, in the table's order; the legend stands in an empty cell or below.
+
+    Raises
+    ------
+    FigureError
+        If the table has no row of the model.
     """
     own = layers[layers["model"] == model]
+    if own.empty:
+        known = ", ".join(dict.fromkeys(layers["model"]))
+        raise FigureError(f"layers.csv has no row of {model}; it has {known}", do=MAKE)
     tasks = list(dict.fromkeys(own["task"]))
     panels = {task: panel_series(layers, baselines, task, model, twin) for task in tasks}
     metrics = {task: str(own.loc[own["task"] == task, "metric"].iloc[0]) for task in tasks}
