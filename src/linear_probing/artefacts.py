@@ -88,6 +88,14 @@ class Artefacts:
         """Return the model that names the tokens: the first of the same folder, so that twins share them."""
         return next(other.name for other in self.study.models if other.folder == model.folder)
 
+    def configuration_for(self, wildcards: Any, input: Any) -> str:
+        """Return the configuration file, which every command names.
+
+        As it takes `input`, Snakemake holds it for derived from the input and does not run a job again for another file name:
+        what a job takes from the file is in the digest of its output.
+        """
+        return str(self.study.file)
+
     def lexicons_for(self, wildcards: Any) -> list[str]:
         """Return what a data set is built from, besides its parameters."""
         self._current(self.tables[wildcards.dataset], wildcards.digest)

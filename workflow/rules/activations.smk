@@ -13,7 +13,8 @@ rule activations:
     resources:
         mem_mb=1000,
     params:
+        config=PATHS.configuration_for,
         folders=PATHS.activations_of,
     shell:
-        "python -m linear_probing.activations --config {CONFIG} --model {wildcards.model}"
+        "python -m linear_probing.activations --config {params.config} --model {wildcards.model}"
         " --tokens {input.tokens} --output {params.folders} --listing {output} --threads {threads} 2> {log}"

@@ -10,6 +10,8 @@ rule datasets:
         "../../envs/study.yaml"
     resources:
         mem_mb=500,
+    params:
+        config=PATHS.configuration_for,
     shell:
-        "python -m linear_probing.datasets --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m linear_probing.datasets --config {params.config} --dataset {wildcards.dataset}"
         " --output {output} 2> {log}"

@@ -11,6 +11,8 @@ rule figures:
         "../../envs/study.yaml"
     resources:
         mem_mb=500,
+    params:
+        config=PATHS.configuration_for,
     shell:
-        "python -m linear_probing.figures --config {CONFIG} --statistics {input.statistics}"
+        "python -m linear_probing.figures --config {params.config} --statistics {input.statistics}"
         " --output {output} 2> {log}"

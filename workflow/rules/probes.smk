@@ -11,8 +11,10 @@ rule baselines:
     threads: 1
     resources:
         mem_mb=1000,
+    params:
+        config=PATHS.configuration_for,
     shell:
-        "python -m linear_probing.probes --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m linear_probing.probes --config {params.config} --dataset {wildcards.dataset}"
         " --tables {input.tables} --output {output} --threads {threads} 2> {log}"
 
 
@@ -33,8 +35,9 @@ rule probes:
     resources:
         mem_mb=1000,
     params:
+        config=PATHS.configuration_for,
         activations=PATHS.activations_for,
     shell:
-        "python -m linear_probing.probes --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m linear_probing.probes --config {params.config} --dataset {wildcards.dataset}"
         " --tables {input.tables} --activations {params.activations} --output {output}"
         " --threads {threads} 2> {log}"

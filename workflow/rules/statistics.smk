@@ -12,6 +12,8 @@ rule statistics:
         "../../envs/study.yaml"
     resources:
         mem_mb=1000,
+    params:
+        config=PATHS.configuration_for,
     shell:
-        "python -m linear_probing.statistics --config {CONFIG} --datasets {input.datasets}"
+        "python -m linear_probing.statistics --config {params.config} --datasets {input.datasets}"
         " --probes {input.probes} --output {output} 2> {log}"

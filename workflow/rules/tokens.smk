@@ -10,6 +10,8 @@ rule tokens:
         "../../envs/study.yaml"
     resources:
         mem_mb=700,
+    params:
+        config=PATHS.configuration_for,
     shell:
-        "python -m linear_probing.tokens --config {CONFIG} --model {wildcards.model}"
+        "python -m linear_probing.tokens --config {params.config} --model {wildcards.model}"
         " --dataset {input.tables} --output {output} 2> {log}"
