@@ -91,8 +91,8 @@ class Artefacts:
     def configuration_for(self, wildcards: Any, input: Any) -> str:
         """Return the configuration file, which every command names.
 
-        As it takes `input`, Snakemake holds it for derived from the input and does not run a job again for another file name:
-        what a job takes from the file is in the digest of its output.
+        As it takes `input`, Snakemake holds it for derived from the input and does not run a job again for another file
+        name: what a job takes from the file is in the digest of its output.
         """
         return str(self.study.file)
 
