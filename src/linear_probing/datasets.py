@@ -5,6 +5,7 @@ The tables are checked as every later stage will read them, so a broken builder 
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import time
@@ -33,8 +34,8 @@ def build(study: Study, dataset: Dataset) -> Draft:
     return BUILDERS[dataset.builder](**dataset.parameters, n_folds=study.n_folds, seed=study.seed)
 
 
-def card(dataset: Dataset, draft: Draft) -> dict[str, Any]:
-    """Return the fixed fields of a data card."""
+def card(dataset: Dataset, draft: Draft, digests: dict[str, str]) -> dict[str, Any]:
+    """Return the fixed fields of a data card; `digests` are the SHA-256 of the tables by file name."""
     parts = draft.targets["part"].value_counts().sort_index()
     return {
         "name": dataset.name,
@@ -50,6 +51,7 @@ def card(dataset: Dataset, draft: Draft) -> dict[str, Any]:
         "type_meaning": draft.type_meaning,
         "splits": dict(draft.splits),
         "created_by": {"builder": dataset.builder, **dataset.parameters},
+        "sha256": digests,
     }
 
 
@@ -57,8 +59,9 @@ def write(folder: Path, dataset: Dataset, draft: Draft) -> None:
     """Write tables and card; floats in full, so that reading gives back what was written."""
     draft.texts.to_csv(folder / "texts.csv", index=False, lineterminator="\n")
     draft.targets.to_csv(folder / "targets.csv", index=False, lineterminator="\n")
-    text = json.dumps(card(dataset, draft), indent=2, ensure_ascii=False)
-    (folder / "card.json").write_text(text + "\n", encoding="utf-8")
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in tables.FILES}
+    text = json.dumps(card(dataset, draft, digests), indent=2, ensure_ascii=False)
+    (folder / tables.CARD).write_text(text + "\n", encoding="utf-8")
 
 
 def main() -> None:

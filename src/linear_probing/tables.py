@@ -5,6 +5,8 @@ belongs to two blocks (a pair of numbers): the row is tested in fold k if all it
 if none is.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import pandas as pd
 from linear_probing.settings import Task
 from linear_probing.stage import StudyError
 
+FILES = ("texts.csv", "targets.csv")
+CARD = "card.json"
 REQUIRED = ("target_id", "text_id", "span_start", "span_end", "group", "type", "part", "fold")
 
 
@@ -38,20 +42,35 @@ def read(folder: Path) -> Tables:
         If a table is missing or cut, or as `validate` does.
     """
     frames = []
-    for name in ("texts.csv", "targets.csv"):
+    digests = _digests_of_card(folder / CARD)
+    for name in FILES:
         try:
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digests.get(name):
+                raise ValueError("its content is not what the card was written for")
             frames.append(pd.read_csv(folder / name, dtype=str, keep_default_na=False))
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f"{name} cannot be read: {error}",
                 file=folder / name,
-                likely="the file is missing or was cut short",
+                likely="the file is missing, was cut short, or was edited after it was written",
                 do="delete the folder and run snakemake again",
             ) from error
     texts, targets = frames
     for column in {"span_start", "span_end"} & set(targets.columns):
         targets[column] = pd.to_numeric(targets[column], errors="coerce")
     return validate(Tables(texts, targets), folder)
+
+
+def _digests_of_card(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{path.name} cannot be read: {error}",
+            file=path,
+            likely="the folder was not written by the datasets stage, or the file was cut short",
+            do="delete the folder and run snakemake again",
+        ) from error
 
 
 def validate(tables: Tables, folder: Path) -> Tables:

@@ -169,8 +169,14 @@ def test_a_label_that_cannot_be_probed_is_refused(study, written, tmp_path, valu
         tables.check_labels(data, study.tasks_of("cities"), tmp_path)
 
 
-def test_a_cut_or_missing_table_is_refused(written, tmp_path):
+@pytest.mark.parametrize("name", ["texts.csv", "targets.csv", "card.json"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "cut by a byte"])
+def test_a_cut_or_missing_table_is_refused(written, tmp_path, name, damage):
     written("place")
-    (tmp_path / "texts.csv").unlink()
-    with pytest.raises(DatasetError, match=r"texts\.csv cannot be read"):
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    if damage != "missing":
+        (tmp_path / name).write_bytes(content[:1000] if damage == "cut" else content[:-3])
+    with pytest.raises(DatasetError, match=rf"{name} cannot be read") as error:
         tables.read(tmp_path)
+    assert "do:     delete the folder and run snakemake again" in str(error.value)

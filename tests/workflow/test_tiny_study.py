@@ -102,8 +102,8 @@ def test_a_missing_folder_of_activations_is_extracted_again_alone(clone):
     others = {path: path.stat().st_mtime_ns for path in folder.parent.glob("*/*.safetensors") if path.parent != folder}
     shutil.rmtree(folder)
     assert clone.planned() == {}, "what nothing needs is not made again"
-    for probes in (clone.folder / "results" / "probes" / "atlas").glob("place-*"):
-        shutil.rmtree(probes)
+    for needed in [clone.folder / "results" / "studies", *clone.folder.glob("results/probes/atlas/place-*")]:
+        shutil.rmtree(needed)
     done = clone.snakemake()
     assert done.returncode == 0, done.stderr[-3000:]
     assert folder.is_dir()
