@@ -12,13 +12,12 @@ from typing import Any
 
 from linear_probing import settings
 from linear_probing.provenance import ROOT, digest, fingerprint, folder_digest
-from linear_probing.settings import Dataset, Model, SettingsError, Study
+from linear_probing.settings import TEXT_MODEL, Dataset, Model, SettingsError, Study
 from linear_probing.stage import replace_file
 
 DEFAULT = ROOT / "config" / "study.yaml"
 LEXICONS = ROOT / "data" / "lexicons"
 RESULTS = "results"
-TEXT_MODEL = "text"
 WEIGHTS = (".safetensors", "config.json", "generation_config.json")
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
 

@@ -29,7 +29,6 @@ from linear_probing.store import layer_name, write_tensors
 from linear_probing.tables import Tables
 
 LOG = logging.getLogger("probes")
-TEXT_MODEL = "text"
 TYPES = "types"
 SCORES, FITS = "scores.safetensors", "fits.csv"
 

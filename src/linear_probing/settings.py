@@ -5,6 +5,7 @@ name data sets, twins name models, and layers exist. Light imports, since the Sn
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 METRICS = {"position": "r2", "binary": "auroc", "multiclass": "macro_f1"}
 PROBES = {"position": {"ridge"}, "binary": {"logistic"}, "multiclass": {"logistic", "ridge_classifier"}}
+TEXT_MODEL = "text"
 DO = "correct the configuration; config/README.md explains every key"
 
 
@@ -198,6 +200,7 @@ def parse(content: Any, path: Path) -> Study:
     if problem is not None:
         where = ".".join(str(part) for part in problem.absolute_path) or "top level"
         raise SettingsError(f"{where}: {problem.message}", file=path, likely="a misspelt key or value", do=DO)
+    content = _plain_numbers(content, path)
     study = Study(
         file=path,
         name=content["name"],
@@ -220,6 +223,17 @@ def parse(content: Any, path: Path) -> Study:
     return study
 
 
+def _plain_numbers(content: Any, path: Path) -> Any:
+    """Return the content with whole numbers as integers (a schema takes 3.0 for one), and refuse .inf and .nan."""
+    if isinstance(content, dict):
+        return {key: _plain_numbers(value, path) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_plain_numbers(value, path) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        raise SettingsError(f"{content} is not a number that a study can use", file=path, do=DO)
+    return int(content) if isinstance(content, float) and content.is_integer() else content
+
+
 def _models(content: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Model, ...]:
     models = []
     for name, value in content.items():
@@ -235,6 +249,14 @@ def _models(content: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Model
 
 
 def _check(study: Study) -> None:
+    without = [dataset.name for dataset in study.datasets if dataset.name not in study.probed]
+    if without:
+        raise SettingsError(
+            f"datasets.{without[0]}: no task probes it", file=study.file, do=f"name a task, or leave it out; {DO}"
+        )
+    if any(model.name == TEXT_MODEL for model in study.models):
+        subject = f"models.{TEXT_MODEL}: the name stands for the baselines that read the text"
+        raise SettingsError(subject, file=study.file, do=DO)
     for task in study.tasks:
         study.dataset(task.dataset)
         if task.probe not in PROBES[task.kind]:

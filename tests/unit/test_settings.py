@@ -42,6 +42,14 @@ def change(content, path, value):
         (("tasks", "nowhere.truth"), {"kind": "binary", "probe": "logistic", "splits": ["group"]}, "'nowhere'"),
         (("tasks", "cities.truth", "probe"), "ridge", "cannot score a binary label; expected logistic"),
         (("penalties", "ridge"), [-1.0], "penalties.ridge"),
+        (("penalties", "ridge"), [float("nan")], "nan is not a number that a study can use"),
+        (("penalties", "logistic"), [float("inf")], "inf is not a number that a study can use"),
+        (("seed",), True, "seed: True"),
+        (("seed",), 0.5, "seed: 0.5"),
+        (("models", "text"), {"folder": "data/models/atlas", "dtype": "float32"}, "models.text: the name stands for"),
+        (("datasets", "spare"), {"builder": "comparisons", "n_pairs": 60}, "datasets.spare: no task probes it"),
+        (("tasks", "cities.truth", "splits"), [], "tasks.cities.truth.splits"),
+        (("tasks", "cities.truth", "kind"), "ordinal", "tasks.cities.truth.kind"),
         (("models", "atlas", "folder"), "data/models/none", "no readable config.json"),
     ],
 )
@@ -54,6 +62,14 @@ def test_a_wrong_configuration_is_refused(tiny_content, tmp_path, path, value, s
     assert says in str(error.value)
     assert "\n  file: " in str(error.value)
     assert "\n  do: " in str(error.value)
+
+
+def test_whole_numbers_are_integers_however_they_are_written(tiny_content, root):
+    tiny_content["datasets"]["place"]["n_cities"] = 120.0
+    tiny_content["seed"] = 0.0
+    study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    assert repr(study.dataset("place").parameters["n_cities"]) == "120"
+    assert study == settings.load(root / "config" / "tiny.yaml")
 
 
 @pytest.mark.parametrize(("content", "says"), [("a: [", "not YAML"), ("", "is not of type 'object'")])

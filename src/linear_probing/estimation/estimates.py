@@ -13,8 +13,8 @@ from tqdm import tqdm
 from linear_probing import tables
 from linear_probing.estimation.scores import Scores
 from linear_probing.estimation.scoring import Sample, cluster_weights, evaluate
-from linear_probing.probes import TEXT_MODEL, TYPES, labels_of
-from linear_probing.settings import Study, Task
+from linear_probing.probes import TYPES, labels_of
+from linear_probing.settings import TEXT_MODEL, Study, Task
 from linear_probing.store import layer_name
 
 LAYERS = [

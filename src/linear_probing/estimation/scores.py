@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from linear_probing import store, tables
-from linear_probing.probes import FITS, SCORES, TEXT_MODEL
-from linear_probing.settings import Study, Task
+from linear_probing.probes import FITS, SCORES
+from linear_probing.settings import TEXT_MODEL, Study, Task
 from linear_probing.stage import StudyError
 
 DO = "run snakemake again; it makes what is missing"
