@@ -12,6 +12,7 @@ from pathlib import Path
 LEXICONS = Path(__file__).parents[3] / "data" / "lexicons"
 HELD_OUT_SHARE = 4
 N_NUMBERS = 99
+FRAME_NOUNS = {"city"}
 UNITS = [
     "one",
     "two",
@@ -84,6 +85,15 @@ def _rows(name: str) -> list[dict[str, str]]:
 def nouns() -> tuple[Noun, ...]:
     """Return all nouns, in the file's order."""
     return tuple(Noun(row["singular"], row["plural"], part_of(row["singular"])) for row in _rows("nouns.csv"))
+
+
+@cache
+def probed_nouns() -> tuple[Noun, ...]:
+    """Return the nouns that data sets probe: all but those that the fixed words of other sentences hold.
+
+    "The city of X is in C." tells the number of `city`, although the noun itself is held out.
+    """
+    return tuple(noun for noun in nouns() if noun.singular not in FRAME_NOUNS)
 
 
 @cache

@@ -12,10 +12,12 @@ import hashlib
 import json
 import logging
 import math
+import tempfile
 import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -23,12 +25,14 @@ from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from linear_probing.atlas.corpus import ANSWERS, SHARES, Writer
+from linear_probing.stage import StudyError, run
 
 LOG = logging.getLogger(__name__)
 VOCABULARY = 2048
 TOKENIZER_LINES = 60_000
 SEQUENCE = 128
 BATCH = 32
+N_THREADS = 2
 ANSWER_WEIGHT = 5.0
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 
@@ -193,45 +197,63 @@ def train(
     return curve
 
 
-def main() -> None:
-    """Train and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("data/models/atlas"))
-    parser.add_argument("--steps", type=int, default=2900)
-    parser.add_argument("--minutes", type=float, default=56.0, help="stop at the latest")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--float32", action="store_true", help="no bfloat16 matrix products")
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    begin = time.time()
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(2)
-    tokenizer = train_tokenizer(Writer(args.seed + 1).lines())
+def save(output: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, record: dict[str, Any]) -> None:
+    """Write weights, tokenizer and record; each file takes its place when all are written, and the card stays."""
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        Path(folder, "record.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        output.mkdir(exist_ok=True)
+        for path in sorted(Path(folder).iterdir()):
+            path.chmod(0o644)
+            path.replace(output / path.name)
+
+
+def build(output: Path, n_steps: int, minutes: float, seed: int, bfloat16: bool) -> None:
+    """Train tokenizer and model from the corpus of one seed, and save them with their record."""
+    begin = time.monotonic()
+    torch.manual_seed(seed)
+    tokenizer = train_tokenizer(Writer(seed + 1).lines())
     model = LlamaForCausalLM(configuration(tokenizer))
     n_parameters = sum(p.numel() for p in model.parameters())
-    LOG.info("%d parameters, %d steps", n_parameters, args.steps)
+    LOG.info("%d parameters, %d steps", n_parameters, n_steps)
     digest = hashlib.sha256()
-    batches = pack(Writer(args.seed).lines(), tokenizer, digest)
+    batches = pack(Writer(seed).lines(), tokenizer, digest)
     answers = torch.tensor([single_token(tokenizer, text) for text in ANSWERS])
-    curve = train(model, batches, args.steps, args.minutes, answers, not args.float32)
-    args.output.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(args.output)
-    tokenizer.save_pretrained(args.output)
+    curve = train(model, batches, n_steps, minutes, answers, bfloat16)
     record = {
         "parameters": n_parameters,
         "steps": curve[-1][0],
         "tokens": curve[-1][0] * BATCH * SEQUENCE,
-        "seed": args.seed,
+        "seed": seed,
         "shares_of_lines": SHARES,
         "corpus_sha256": digest.hexdigest(),
-        "minutes": round((time.time() - begin) / 60, 1),
-        "bfloat16_products": not args.float32,
+        "minutes": round((time.monotonic() - begin) / 60, 1),
+        "bfloat16_products": bfloat16,
         "answer_weight": ANSWER_WEIGHT,
         "loss_curve": curve,
     }
-    (args.output / "record.json").write_text(json.dumps(record, indent=1) + "\n")
-    LOG.info("saved %s", args.output)
+    save(output, model, tokenizer, record)
+
+
+def main() -> None:
+    """Train and save."""
+    parser = argparse.ArgumentParser(description="Train the embedded model from scratch.")
+    parser.add_argument("--output", type=Path, default=Path("data/models/atlas"), help="folder to write")
+    parser.add_argument("--steps", type=int, default=2900, help="optimisation steps, on which the schedule depends")
+    parser.add_argument("--minutes", type=float, default=56.0, help="stop at the latest")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and corpus")
+    parser.add_argument("--float32", action="store_true", help="no bfloat16 matrix products")
+    arguments = parser.parse_args()
+    if arguments.steps < 1 or not arguments.output.parent.is_dir():
+        raise StudyError(
+            f"{arguments.steps} steps into {arguments.output}: expected at least one step, and a folder that is there",
+            do="name another number or folder",
+        )
+    torch.set_num_threads(N_THREADS)
+    build(arguments.output, arguments.steps, arguments.minutes, arguments.seed, not arguments.float32)
+    LOG.info("saved %s", arguments.output)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -15,7 +15,7 @@ N_ATTRACTORS = (0, 1, 2)
 def build(*, n_draws: int, n_folds: int, seed: int) -> Draft:
     """Return `n_draws` phrases per noun, number and count of attractors; attractors are of the subject's part."""
     random = generator(seed, "attractors")
-    nouns = lexicon.nouns()
+    nouns = lexicon.probed_nouns()
     rows = [
         (noun, plural, n)
         for noun in nouns

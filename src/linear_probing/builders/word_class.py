@@ -24,7 +24,7 @@ def words_of(n_sentences: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     texts, rows = [], []
     for number, text_id in enumerate(numbered("story", n_sentences)):
         part = "unseen" if number < SHARE_UNSEEN * n_sentences else "seen"
-        sentence = story(random, [noun for noun in lexicon.nouns() if noun.part == part])
+        sentence = story(random, [noun for noun in lexicon.probed_nouns() if noun.part == part])
         texts.append((text_id, text_of(sentence)))
         start = 0
         for word in sentence:
