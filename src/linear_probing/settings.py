@@ -249,11 +249,6 @@ def _models(content: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Model
 
 
 def _check(study: Study) -> None:
-    without = [dataset.name for dataset in study.datasets if dataset.name not in study.probed]
-    if without:
-        raise SettingsError(
-            f"datasets.{without[0]}: no task probes it", file=study.file, do=f"name a task, or leave it out; {DO}"
-        )
     if any(model.name == TEXT_MODEL for model in study.models):
         subject = f"models.{TEXT_MODEL}: the name stands for the baselines that read the text"
         raise SettingsError(subject, file=study.file, do=DO)
@@ -263,6 +258,12 @@ def _check(study: Study) -> None:
             known = ", ".join(sorted(PROBES[task.kind]))
             subject = f"tasks.{task.name}: probe {task.probe!r} cannot score a {task.kind} label; expected {known}"
             raise SettingsError(subject, file=study.file, do=DO)
+    # After the tasks: one that misspells its data set also leaves that set without a task, and is the cause to name.
+    without = [dataset.name for dataset in study.datasets if dataset.name not in study.probed]
+    if without:
+        raise SettingsError(
+            f"datasets.{without[0]}: no task probes it", file=study.file, do=f"name a task, or leave it out; {DO}"
+        )
     for model in study.models:
         greatest = model.n_layers()
         wrong = [layer for layer in study.layers or () if layer > greatest]

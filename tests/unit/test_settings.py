@@ -64,6 +64,13 @@ def test_a_wrong_configuration_is_refused(tiny_content, tmp_path, path, value, s
     assert "\n  do: " in str(error.value)
 
 
+def test_a_misspelt_data_set_is_named_before_the_one_that_lost_its_task(tiny_content, root):
+    tasks = tiny_content["tasks"]
+    tasks["plaice.position"] = tasks.pop("place.position")
+    with pytest.raises(SettingsError, match="unknown data set 'plaice'"):
+        settings.parse(tiny_content, root / "config" / "tiny.yaml")
+
+
 def test_whole_numbers_are_integers_however_they_are_written(tiny_content, root):
     tiny_content["datasets"]["place"]["n_cities"] = 120.0
     tiny_content["seed"] = 0.0
