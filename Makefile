@@ -13,7 +13,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study atlas check test test-unit test-workflow lock clean
+.PHONY: help setup develop study atlas check test test-unit test-workflow architectures lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ test-unit: develop ## every test that does not run snakemake
 
 test-workflow: develop ## the tests that run snakemake on config/tiny.yaml, minutes
 	$(PYTEST) -m workflow
+
+architectures: develop ## write docs/architectures.md anew, as the tests find it
+	$(PYTEST)/model/test_architectures.py --write-documents
 
 lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv)
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv, or its path as UV=..." >&2; exit 1; }

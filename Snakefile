@@ -12,7 +12,6 @@ CONFIG = artefacts.configuration(
 )
 STUDY = settings.load(CONFIG)
 PATHS = artefacts.Artefacts(STUDY)
-FOLDER = f"results/studies/{STUDY.name}"
 
 
 wildcard_constraints:
@@ -27,8 +26,8 @@ localrules:
 
 rule all:
     input:
-        f"{FOLDER}/figures",
-        f"{FOLDER}/statistics",
+        PATHS.stamp("figures"),
+        PATHS.stamp("statistics"),
 
 
 include: "workflow/rules/datasets.smk"

@@ -11,6 +11,10 @@ from linear_probing import settings
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--write-documents", action="store_true", help="write the tables in docs/ that tests make")
+
+
 @pytest.fixture(scope="session")
 def root():
     return ROOT

@@ -1,10 +1,13 @@
-"""Load a model of the study, or its twin with random weights; find its blocks.
+"""Load a model of the study, or its twin with random weights, and check it; find its blocks.
 
-Only local folders are read: a model is fetched and pinned before, never in passing.
+Only folders are read: a model is fetched and pinned before, never in passing. What could make a state wrong without a
+word is an error here, before the first batch: absent tensors, which would be drawn at random, and numbers that are not
+finite. Pickled weights and code of a model's own run only where the configuration allows them by name.
 """
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 DO = "name a complete model folder, or build the embedded model again with `make atlas`"
+NEVER_RUN = ("pooler", "lm_head", "classifier", "score")
+"""Modules behind the last block: the states do not depend on them, so a checkpoint may lack them."""
 
 
 class ModelError(StudyError):
@@ -23,7 +28,7 @@ class ModelError(StudyError):
 
 
 def load(model: Model) -> Any:
-    """Return a model without its head, in evaluation mode, on the CPU.
+    """Return a model without its head, in evaluation mode, on its device.
 
     A twin gets the architecture's own initialisation under its seed, so that it differs from its original in the
     weights alone (Zhang & Bowman 2018).
@@ -40,31 +45,115 @@ def load(model: Model) -> Any:
     Raises
     ------
     ModelError
-        If the folder does not hold a whole model.
+        If the folder does not hold a whole model, holds what is not allowed, or its weights are not finite; if there
+        is no such device.
     """
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModel
 
-    dtype = getattr(torch, model.dtype)
-    try:
-        if model.seed is None:
-            loaded = AutoModel.from_pretrained(model.folder, dtype=dtype, local_files_only=True)
-        else:
-            torch.manual_seed(model.seed)
-            configuration = AutoConfig.from_pretrained(model.folder, local_files_only=True)
-            loaded = AutoModel.from_config(configuration, dtype=dtype)
-    except (OSError, ValueError, SafetensorError) as error:
+    if model.device == "cuda" and not torch.cuda.is_available():
         raise ModelError(
-            f"model {model.name} cannot be loaded: {error}",
-            file=model.folder,
-            likely="a file of the model is missing or was cut short",
-            do=DO,
-        ) from error
+            f"model {model.name}: device cuda, but torch sees no GPU",
+            likely="a build of torch for the CPU, or no driver",
+            do="install torch's CUDA build, or set device to cpu",
+        )
+    _check_files(model)
+    loaded = _pretrained(model) if model.seed is None else _random(model)
+    for name, tensor in loaded.named_parameters():
+        if not tensor.is_meta and not bool(torch.isfinite(tensor).all()):
+            raise ModelError(
+                f"model {model.name}: the weights {name} hold numbers that are not finite",
+                file=model.folder,
+                likely="the checkpoint is damaged, or its numbers overflow " + model.dtype,
+                do="fetch the model again, or load it as bfloat16 or float32",
+            )
     return loaded.eval()
 
 
-def load_tokenizer(folder: Path) -> Any:
+def _check_files(model: Model) -> None:
+    names = sorted(path.name for path in model.folder.iterdir()) if model.folder.is_dir() else []
+    if "config.json" not in names:
+        raise ModelError(f"model {model.name} has no config.json", file=model.folder, do=DO)
+    pickled = [name for name in names if name.endswith((".bin", ".pt", ".pth"))]
+    if model.seed is not None or any(name.endswith(".safetensors") for name in names):
+        return
+    if not pickled:
+        raise ModelError(
+            f"model {model.name} has no weights: expected *.safetensors, found {', '.join(names)}",
+            file=model.folder,
+            likely="only a part of the model was fetched",
+            do=DO,
+        )
+    if "pickled_weights" not in model.allow:
+        raise ModelError(
+            f"model {model.name} has its weights as a pickle ({pickled[0]}), which can run any code when it is read",
+            file=model.folder / pickled[0],
+            do="convert them to safetensors, or add pickled_weights to the model's `allow` if you trust their source",
+        )
+
+
+def _pretrained(model: Model) -> Any:
+    from transformers import AutoModel
+
+    loaded, found = _guarded(
+        model,
+        lambda: AutoModel.from_pretrained(
+            model.folder,
+            dtype=model.dtype,
+            local_files_only=True,
+            use_safetensors=None if "pickled_weights" in model.allow else True,
+            trust_remote_code="remote_code" in model.allow,
+            device_map=None if model.device == "cpu" else model.device,
+            output_loading_info=True,
+        ),
+    )
+    absent = sorted(name for name in found["missing_keys"] if not set(name.split(".")) & set(NEVER_RUN))
+    if absent:
+        raise ModelError(
+            f"model {model.name}: its weights lack {len(absent)} tensors, {absent[0]} among them",
+            file=model.folder,
+            likely="the weights are of another architecture than config.json, or a file of theirs was not fetched",
+            do="fetch the whole model; absent tensors would be drawn at random",
+        )
+    return loaded
+
+
+def _random(model: Model) -> Any:
+    import accelerate
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    def build() -> Any:
+        trusted = "remote_code" in model.allow
+        configuration = AutoConfig.from_pretrained(model.folder, local_files_only=True, trust_remote_code=trusted)
+        return AutoModel.from_config(configuration, dtype=getattr(torch, model.dtype), trust_remote_code=trusted)
+
+    # Drawn on the CPU whatever the device, so that a seed names one twin.
+    torch.manual_seed(model.seed or 0)
+    loaded = _guarded(model, build)
+    if model.device == "auto":
+        whole = accelerate.infer_auto_device_map(loaded, no_split_module_classes=list(loaded._no_split_modules or ()))
+        return accelerate.dispatch_model(loaded, whole)
+    return loaded.to(model.device)
+
+
+def _guarded(model: Model, build: Callable[[], Any]) -> Any:
+    """Return what `build` does; its errors as ours."""
+    from safetensors import SafetensorError
+
+    try:
+        return build()
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        first = str(error).strip().split("\n", maxsplit=1)[0]
+        code = "trust_remote_code" in str(error)
+        raise ModelError(
+            f"model {model.name} cannot be loaded: {first}",
+            file=model.folder,
+            likely="the model brings code of its own" if code else "a file of the model is missing or was cut short",
+            do="read that code, then add remote_code to the model's `allow`" if code else DO,
+        ) from error
+
+
+def load_tokenizer(folder: Path, allow: Sequence[str] = ()) -> Any:
     """Return the fast tokenizer of a model's folder.
 
     Raises
@@ -73,7 +162,9 @@ def load_tokenizer(folder: Path) -> Any:
         If there is none, or it cannot tell which characters a token covers.
     """
     try:
-        tokenizer = _tokenizer_class(folder).from_pretrained(folder, local_files_only=True)
+        tokenizer = _tokenizer_class(folder).from_pretrained(
+            folder, local_files_only=True, trust_remote_code="remote_code" in allow
+        )
     except Exception as error:  # transformers and tokenizers raise bare Exceptions for a cut file
         raise ModelError(f"tokenizer cannot be loaded: {error}", file=folder, do=DO) from error
     if not tokenizer.is_fast:
@@ -95,26 +186,55 @@ def _tokenizer_class(folder: Path) -> Any:
     return AutoTokenizer
 
 
-def blocks_path(model: "torch.nn.Module") -> str:
+def blocks_path(model: "torch.nn.Module", named: str | None = None) -> str:
     """Return the dotted name of the module list that holds the model's blocks, as 'layers' or 'h'.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        Whose configuration says how many blocks there are.
+    named : str, optional
+        The name, where the configuration of the study gives it; it is checked.
 
     Raises
     ------
     ModelError
-        If no module list, or more than one, is as long as the configuration's number of layers.
+        If no module list, or more than one outside the others, is as long as the number of layers.
     """
     import torch
 
-    expected = model.config.num_hidden_layers  # type: ignore[union-attr]
-    found = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.ModuleList) and len(module) == expected
-    ]
+    expected = model.config.get_text_config().num_hidden_layers  # type: ignore[union-attr, operator]
+    lists = {n: len(m) for n, m in model.named_modules() if isinstance(m, torch.nn.ModuleList)}
+    fitting = [name for name, length in lists.items() if length == expected]
+    # A list within another (a block's experts) does not count beside it.
+    found = [name for name in fitting if not any(name.startswith(f"{other}.") for other in fitting)]
+    if named is not None:
+        found = [name for name in fitting if name == named]
     if len(found) != 1:
-        named = ", ".join(found) or "none"
+        shown = ", ".join(f"{name} ({length})" for name, length in lists.items() if name.count(".") < 3) or "none"
         raise ModelError(
-            f"blocks of {type(model).__name__}: expected one module list of {expected} modules, found {named}",
-            do="the architecture needs an entry of its own; open an issue with the model's name",
+            f"blocks of {type(model).__name__}: expected one module list of {expected} modules"
+            f"{f' named {named}' if named else ''}, found {', '.join(found) or 'none'}",
+            likely=f"the model's module lists are {shown}",
+            do="name the right one as `blocks` in the model's configuration",
         )
     return found[0]
+
+
+def tails(model: "torch.nn.Module", blocks: str) -> list[Callable[["torch.Tensor"], "torch.Tensor"]]:
+    """Return what may stand between the last block and a model's output: nothing, a norm, a projection, or both.
+
+    Found by structure: the modules beside the blocks whose class is a norm or a linear map. Which of them it is, a
+    comparison of states tells.
+    """
+    import torch
+
+    beside = model.get_submodule(blocks.rpartition(".")[0])
+    norms = [module for _, module in beside.named_children() if "norm" in type(module).__name__.lower()]
+    projections = [module for _, module in beside.named_children() if isinstance(module, torch.nn.Linear)]
+
+    def chain(*modules: "torch.nn.Module") -> Callable[["torch.Tensor"], "torch.Tensor"]:
+        return torch.nn.Sequential(*modules)
+
+    single = [chain(), *(chain(module) for module in (*norms, *projections))]
+    return single + [chain(norm, projection) for norm in norms for projection in projections]

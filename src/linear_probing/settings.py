@@ -22,6 +22,9 @@ SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 METRICS = {"position": "r2", "binary": "auroc", "multiclass": "macro_f1"}
 PROBES = {"position": {"ridge"}, "binary": {"logistic"}, "multiclass": {"logistic", "ridge_classifier"}}
 TEXT_MODEL = "text"
+DEPTH = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len")
+"""What the architectures call these numbers in config.json; which is read without the library that knows them all."""
 DO = "correct the configuration; config/README.md explains every key"
 
 
@@ -33,13 +36,49 @@ class SettingsError(StudyError):
 class Model:
     """A language model: a folder in the Hugging Face layout, or the twin of another with random weights.
 
-    `seed` is that of the twin's weights, None for a model that is not a twin.
+    Parameters
+    ----------
+    name, folder, dtype
+        As in the configuration.
+    seed : int, optional
+        Of the twin's random weights; None for a model that is not a twin.
+    device : str
+        'cpu', 'cuda', or 'auto' for a model that accelerate spreads over what there is.
+    tokens_per_batch : int
+        Tokens that go through the model at once, padding included; halved when memory runs out.
+    shards : int
+        Jobs, and files per data set, that the targets are divided between.
+    layers : tuple[int, ...], optional
+        Instead of the study's.
+    blocks : str, optional
+        Dotted name of the module list that holds the blocks, where their structure does not tell it.
+    chat : bool
+        Whether texts are put into the tokenizer's chat template, as a user's message.
+    prefix_trees : bool
+        Whether shared beginnings may be computed once.
+    stored_dtype : str, optional
+        Of the states on disk, where it is not the model's.
+    allow : tuple[str, ...]
+        What is refused unless it is named: 'pickled_weights', 'remote_code'.
     """
 
     name: str
     folder: Path
     dtype: str
     seed: int | None = None
+    device: str = "cpu"
+    tokens_per_batch: int = 4096
+    shards: int = 1
+    layers: tuple[int, ...] | None = None
+    blocks: str | None = None
+    chat: bool = False
+    prefix_trees: bool = True
+    stored_dtype: str | None = None
+    allow: tuple[str, ...] = ()
+
+    def shard_name(self, shard: int) -> str:
+        """Return the name of one shard's file of activations."""
+        return f"shard-{shard}-of-{self.shards}.safetensors"
 
     def n_layers(self) -> int:
         """Return the number of blocks.
@@ -47,27 +86,37 @@ class Model:
         Raises
         ------
         SettingsError
-            If the folder has no readable config.json.
+            If the folder has no readable config.json that says it.
         """
-        return self._number("num_hidden_layers")
+        found = self._number(DEPTH)
+        if found is None:
+            raise SettingsError(
+                f"model {self.name}: its config.json has none of {', '.join(DEPTH)}",
+                file=self.folder / "config.json",
+                likely="the folder is not a language model's",
+                do="add num_hidden_layers to config.json",
+            )
+        return found
 
-    def context(self) -> int:
-        """Return the greatest number of tokens the model takes.
+    def context(self) -> int | None:
+        """Return the greatest number of tokens the model takes; None if its config.json does not say it.
 
         Raises
         ------
         SettingsError
             If the folder has no readable config.json.
         """
-        return self._number("max_position_embeddings")
+        return self._number(CONTEXT)
 
-    def _number(self, key: str) -> int:
+    def _number(self, keys: tuple[str, ...]) -> int | None:
         path = self.folder / "config.json"
         try:
-            return int(json.loads(path.read_text(encoding="utf-8"))[key])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            content = {**content, **content.get("text_config", {})}
+            return next((int(content[key]) for key in keys if content.get(key) is not None), None)
+        except (OSError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(
-                f"model {self.name} has no readable config.json with {key}: {error}",
+                f"model {self.name} has no readable config.json: {error}",
                 file=path,
                 likely="the folder is not a model, or the file was cut",
                 do="name a folder in the Hugging Face layout, or build the embedded model with `make atlas`",
@@ -76,11 +125,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set: the name of its builder and the builder's parameters."""
+    """A data set: its builder with parameters, and which token of a span stands for it: last, first or mean."""
 
     name: str
     builder: str
     parameters: Mapping[str, int | bool]
+    position: str = "last"
 
 
 @dataclass(frozen=True)
@@ -151,7 +201,8 @@ class Study:
 
     def layers_of(self, model: Model) -> tuple[int, ...]:
         """Return the layers to extract: 0 is the embedding output, k the output of block k."""
-        return self.layers if self.layers is not None else tuple(range(model.n_layers() + 1))
+        chosen = model.layers if model.layers is not None else self.layers
+        return chosen if chosen is not None else tuple(range(model.n_layers() + 1))
 
     @cached_property
     def probed(self) -> tuple[str, ...]:
@@ -164,6 +215,17 @@ class Study:
             known = ", ".join(item.name for item in items)
             raise SettingsError(f"unknown {kind} {name!r}; the configuration has {known}", file=self.file, do=DO)
         return found[0]
+
+
+class _Once(yaml.SafeLoader):
+    """YAML in which a key stands once: the plain loader takes the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        double = [str(key) for key in keys if keys.count(key) > 1]
+        if double:
+            raise yaml.YAMLError(f"the key {double[0]} stands twice,{node.start_mark}")
+        return super().construct_mapping(node, deep)
 
 
 def load(path: Path) -> Study:
@@ -185,7 +247,7 @@ def load(path: Path) -> Study:
         or probe that does not exist.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Once)
     except OSError as error:
         raise SettingsError(f"no configuration: {error.strerror}", file=path, do="name a file in config/") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -206,12 +268,9 @@ def parse(content: Any, path: Path) -> Study:
         name=content["name"],
         seed=content["seed"],
         models=_models(content["models"], path),
-        datasets=tuple(
-            Dataset(name, value["builder"], {k: v for k, v in value.items() if k != "builder"})
-            for name, value in content["datasets"].items()
-        ),
+        datasets=tuple(_dataset(name, value) for name, value in content["datasets"].items()),
         n_folds=content["n_folds"],
-        layers=None if content["layers"] == "all" else tuple(sorted(content["layers"])),
+        layers=_layers(content["layers"]),
         penalties={key: tuple(float(v) for v in values) for key, values in content["penalties"].items()},
         bootstrap=Bootstrap(**content["bootstrap"]),
         tasks=tuple(
@@ -234,17 +293,26 @@ def _plain_numbers(content: Any, path: Path) -> Any:
     return int(content) if isinstance(content, float) and content.is_integer() else content
 
 
+def _layers(value: str | list[int]) -> tuple[int, ...] | None:
+    return None if isinstance(value, str) else tuple(sorted(value))
+
+
+def _dataset(name: str, value: Mapping[str, Any]) -> Dataset:
+    parameters = {key: entry for key, entry in value.items() if key not in ("builder", "position")}
+    return Dataset(name, value["builder"], parameters, value.get("position", "last"))
+
+
 def _models(content: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Model, ...]:
     models = []
     for name, value in content.items():
-        if "twin_of" not in value:
-            models.append(Model(name, ROOT / value["folder"], value["dtype"]))
-            continue
-        original = content.get(value["twin_of"])
+        original = content.get(value["twin_of"]) if "twin_of" in value else value
         if original is None or "twin_of" in original:
             subject = f"models.{name}: twin of {value['twin_of']!r}, which is not a model with a folder"
             raise SettingsError(subject, file=path, do=DO)
-        models.append(Model(name, ROOT / original["folder"], original["dtype"], seed=value["seed"]))
+        fields = {**original, "folder": ROOT / original["folder"], "allow": tuple(original.get("allow", ()))}
+        if "layers" in original:
+            fields["layers"] = _layers(original["layers"])
+        models.append(Model(name, **fields, seed=value.get("seed")))
     return tuple(models)
 
 
@@ -266,7 +334,7 @@ def _check(study: Study) -> None:
         )
     for model in study.models:
         greatest = model.n_layers()
-        wrong = [layer for layer in study.layers or () if layer > greatest]
+        wrong = [layer for layer in study.layers_of(model) if layer > greatest]
         if wrong:
             subject = f"layers: {wrong[0]} is not a layer of {model.name}, which has 0 (embedding) to {greatest}"
             raise SettingsError(subject, file=study.file, do=DO)

@@ -21,7 +21,7 @@ from linear_probing.estimation.places import map_table, plane_table, summarise_m
 from linear_probing.estimation.scores import Scores, read_scores
 from linear_probing.probes import FITS
 from linear_probing.settings import Study
-from linear_probing.stage import replace_folder, run
+from linear_probing.stage import STAMP, replace_folder, run, write_stamp
 
 LOG = logging.getLogger("statistics")
 PRECISION = "%.6g"
@@ -70,6 +70,7 @@ def main() -> None:
         "--probes", type=Path, nargs="+", required=True, help=f"folders of the probes stage, with {FITS}"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--stamp", type=Path, default=Path(STAMP), help="name of the file that lists what was written")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     start = time.monotonic()
@@ -80,6 +81,7 @@ def main() -> None:
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
         text = json.dumps(headlines(tables["best_layer.csv"]), indent=2)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+        write_stamp(folder, arguments.stamp.name)
     LOG.info("%s: %d rows of layers.csv, %.1f s", study.name, len(tables["layers.csv"]), time.monotonic() - start)
 
 

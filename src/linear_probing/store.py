@@ -1,15 +1,22 @@
-"""Arrays on disk: safetensors files, written whole or not at all, read one tensor at a time."""
+"""Arrays on disk: safetensors files, written whole or not at all, read one tensor at a time.
 
+Activations of a model on a data set are one folder of shards; a shard holds one tensor per layer, rows in target
+order, and the shards end to end are all targets. Reading a layer reads its bytes alone. bfloat16 is a dtype of numpy
+here as ml_dtypes registers it.
+"""
+
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import ml_dtypes  # noqa: F401  makes bfloat16 known to numpy, and so to safetensors
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from linear_probing.stage import StudyError, replace_file
 
-SHARD = "shard-0-of-1.safetensors"
+SHARD = re.compile(r"shard-(\d+)-of-(\d+)\.safetensors")
 DO = "delete the folder and run snakemake again"
 
 
@@ -36,21 +43,27 @@ def read_tensors(path: Path, names: Iterable[str] | None = None) -> dict[str, np
         with safe_open(path, "numpy") as file:
             return {name: file.get_tensor(name) for name in (file.keys() if names is None else names)}
     except (OSError, SafetensorError) as error:
-        raise StoreError(
-            f"{path.name} cannot be read: {error}",
-            file=path,
-            likely="the file is missing, was cut short, or was written by another version",
-            do=DO,
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Read a file's header of strings."""
+    """Read a file's header of strings.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or cut.
+    """
     try:
         with safe_open(path, "numpy") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise StoreError(f"{path.name} cannot be read: {error}", file=path, do=DO) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    likely = "the file is missing, was cut short, or was written by another version"
+    return StoreError(f"{path.name} cannot be read: {error}", file=path, likely=likely, do=DO)
 
 
 def layer_name(layer: int) -> str:
@@ -64,13 +77,44 @@ def layer_name(layer: int) -> str:
     return f"layer_{layer:02d}"
 
 
+def shards(folder: Path) -> list[Path]:
+    """Return the shards of a folder of activations in order.
+
+    Raises
+    ------
+    StoreError
+        If one is missing, or shards of several divisions stand side by side.
+    """
+    found = {match[0]: (int(match[1]), int(match[2])) for match in map(SHARD.fullmatch, _names(folder)) if match}
+    counts = {n_shards for _, n_shards in found.values()}
+    if len(counts) != 1 or sorted(shard for shard, _ in found.values()) != list(range(max(counts))):
+        raise StoreError(
+            f"{folder.name} holds {len(found)} shards, expected all of one division",
+            file=folder,
+            likely="a job was stopped, or a file was deleted or copied here",
+            do=DO,
+        )
+    return [folder / name for name in sorted(found, key=lambda name: found[name])]
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+
 def layers(folder: Path) -> tuple[int, ...]:
-    """Return the layers stored in a folder of activations, ascending."""
+    """Return the layers stored in a folder of activations, ascending.
+
+    Raises
+    ------
+    StoreError
+        If a shard is missing or cut.
+    """
+    first = shards(folder)[0]
     try:
-        with safe_open(folder / SHARD, "numpy") as file:
+        with safe_open(first, "numpy") as file:
             return tuple(sorted(int(name.removeprefix("layer_")) for name in file.keys()))  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise StoreError(f"activations cannot be read: {error}", file=folder / SHARD, do=DO) from error
+        raise _unreadable(first, error) from error
 
 
 def read_layer(folder: Path, layer: int, n_targets: int) -> np.ndarray:
@@ -79,17 +123,19 @@ def read_layer(folder: Path, layer: int, n_targets: int) -> np.ndarray:
     Raises
     ------
     StoreError
-        If the file holds another number of rows than the target table, or a number that is not finite.
+        If the shards hold another number of rows than the target table, or a number that is not finite.
     """
-    states = read_tensors(folder / SHARD, [layer_name(layer)])[layer_name(layer)]
-    if len(states) != n_targets:
+    name, paths = layer_name(layer), shards(folder)
+    parts = [read_tensors(path, [name])[name].astype(np.float32, copy=False) for path in paths]
+    n_rows = sum(len(part) for part in parts)
+    if n_rows != n_targets:
         raise StoreError(
-            f"layer {layer:02d} holds {len(states):,} rows, but its target table has {n_targets:,}",
-            file=folder / SHARD,
+            f"layer {layer:02d} holds {n_rows:,} rows, but its target table has {n_targets:,}",
+            file=paths[-1],
             likely="the file was cut short or edited after it was written",
             do=DO,
         )
-    states = states.astype(np.float32)
-    if not np.isfinite(states).all():
-        raise StoreError(f"layer {layer:02d} holds numbers that are not finite", file=folder / SHARD, do=DO)
-    return states
+    for path, part in zip(paths, parts, strict=True):
+        if not np.isfinite(part).all():
+            raise StoreError(f"layer {layer:02d} holds numbers that are not finite", file=path, do=DO)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -33,6 +33,17 @@ class Tables:
     targets: pd.DataFrame
 
 
+def dataset_name(folder: Path) -> str:
+    """Return the data set of a folder named `{dataset}-{digest}`.
+
+    Examples
+    --------
+    >>> dataset_name(Path("results/datasets/neg_cities-0123456789"))
+    'neg_cities'
+    """
+    return folder.name.rpartition("-")[0]
+
+
 def read(folder: Path) -> Tables:
     """Read the tables of a data set's folder and check them.
 
@@ -105,13 +116,16 @@ def validate(tables: Tables, folder: Path) -> Tables:
         row = targets[outside].iloc[0]
         found = f"{row['span_start']} to {row['span_end']}"
         fail(f"target {row['target_id']}: span {found} is outside its text of {length[outside].iloc[0]} characters")
-    folds = targets.groupby("group", sort=True)["fold"].nunique()
-    if (folds > 1).any():
-        group = folds.index[folds > 1][0]
-        fail(
-            f"group {group!r} stands in {folds[group]} folds, expected 1",
-            "folds were drawn by row, not by group",
-        )
+    named = [str(column) for column in targets if str(column).startswith("group_")]
+    splits = ["group", *(name.removeprefix("group_") for name in named)]
+    for split in splits:
+        folds = targets.groupby(cluster_column(targets, split), sort=True)[fold_column(split)].nunique()
+        if (folds > 1).any():
+            group = folds.index[folds > 1][0]
+            fail(
+                f"group {group!r} stands in {folds[group]} folds of split {split}, expected 1",
+                "folds were drawn by row, not by group",
+            )
     return tables
 
 

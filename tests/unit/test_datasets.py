@@ -140,7 +140,8 @@ def broken(data, column, value):
     [
         ("span_end", 900, "span 0 to 900 is outside its text of 20 characters"),
         ("span_start", float("nan"), "outside its text"),
-        ("fold", "4", "stands in 2 folds, expected 1"),
+        ("fold", "4", "stands in 2 folds of split group, expected 1"),
+        ("fold_country", "9", "stands in 2 folds of split country, expected 1"),
         ("target_id", "place-00000", "target_id place-00000 occurs twice"),
         ("text_id", "nothing", "names a text that does not exist"),
     ],
@@ -180,3 +181,25 @@ def test_a_cut_or_missing_table_is_refused(written, tmp_path, name, damage):
     with pytest.raises(DatasetError, match=rf"{name} cannot be read") as error:
         tables.read(tmp_path)
     assert "do:     delete the folder and run snakemake again" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        (b"", "expected the columns singular, plural and rows"),
+        (b"singular,plural\n", "expected the columns singular, plural and rows"),
+        (b"singular;plural\nkey;keys\n", "found 'singular;plural'"),
+        (b"singular,plural\nkey,keys\nlamp\n", "line 3: expected 2 cells, none empty"),
+        (b"singular,plural\nkey,keys,more\n", "line 2: expected 2 cells"),
+        (b"singular,plural\nkey,ke", "the last line has no end"),
+        (b"singular,plural\nk\xff,keys\n", "cannot be read"),
+    ],
+)
+def test_a_damaged_word_list_is_refused(tmp_path, content, says):
+    path = tmp_path / "nouns.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(lexicon.LexiconError, match=says) as error:
+        lexicon.read_rows(path)
+    assert "do:     restore it: git checkout -- data/lexicons/nouns.csv" in str(error.value)

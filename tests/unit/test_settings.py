@@ -1,5 +1,7 @@
 """Configurations: what is refused, and that the refusal names the key, the file and what to do."""
 
+import json
+
 import pytest
 import yaml
 
@@ -36,6 +38,13 @@ def change(content, path, value):
         (("datasets", "place", "n_cities"), 5000, "datasets.place.n_cities: 5000"),
         (("datasets", "place", "builder"), "elsewhere", "elsewhere"),
         (("models", "atlas", "dtype"), "int8", "int8"),
+        (("models", "atlas", "shards"), 0, "shards"),
+        (("models", "atlas", "tokens_per_batch"), 0, "tokens_per_batch"),
+        (("models", "atlas", "device"), "tpu", "tpu"),
+        (("models", "atlas", "layers"), [7], "7 is not a layer of atlas"),
+        (("models", "atlas", "allow"), ["everything"], "everything"),
+        (("models", "atlas", "blocks"), "model layers", "model layers"),
+        (("datasets", "place", "position"), "middle", "middle"),
         (("models", "atlas-random", "twin_of"), "gpt9", "twin of 'gpt9'"),
         (("layers",), [0, 7], "7 is not a layer of atlas, which has 0 (embedding) to 6"),
         (("layers",), [-1], "layers"),
@@ -90,3 +99,34 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, says):
 def test_a_missing_configuration_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="no configuration"):
         settings.load(tmp_path / "none.yaml")
+
+
+def test_a_key_that_stands_twice_is_refused(root, tmp_path):
+    file = tmp_path / "twice.yaml"
+    file.write_text((root / "config" / "tiny.yaml").read_text() + "n_folds: 5\n")
+    with pytest.raises(SettingsError, match="the key n_folds stands twice"):
+        settings.load(file)
+
+
+def test_a_twin_has_its_originals_settings(tiny_content, root):
+    more = {"device": "cuda", "layers": [6, 0], "chat": True, "shards": 4, "allow": ["pickled_weights"]}
+    tiny_content["models"]["atlas"].update(more)
+    study = settings.parse(tiny_content, root / "tiny.yaml")
+    for model in study.models:
+        assert (model.device, model.layers, model.chat, model.shards) == ("cuda", (0, 6), True, 4)
+        assert study.layers_of(model) == (0, 6)
+        assert model.shard_name(3) == "shard-3-of-4.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("content", "depth", "context"),
+    [
+        ({"n_layer": 12, "n_positions": 1024}, 12, 1024),
+        ({"text_config": {"num_hidden_layers": 26, "max_position_embeddings": 8192}}, 26, 8192),
+        ({"num_hidden_layers": 2}, 2, None),
+    ],
+)
+def test_depth_and_context_are_found_under_the_architectures_names(tmp_path, content, depth, context):
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    model = settings.Model("some", tmp_path, "float32")
+    assert (model.n_layers(), model.context()) == (depth, context)

@@ -10,6 +10,8 @@ from linear_probing import stage, store
 from linear_probing.stage import StudyError
 from linear_probing.store import StoreError
 
+SHARD = "shard-0-of-1.safetensors"
+
 
 def test_a_failed_block_leaves_what_was_there(tmp_path):
     final = tmp_path / "out"
@@ -51,7 +53,7 @@ def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_nam
     arguments = {
         "datasets": ["--dataset", "x"],
         "tokens": ["--model", "x", "--dataset", "x"],
-        "activations": ["--model", "x", "--tokens", "x", "--listing", str(tmp_path / "list")],
+        "activations": ["--model", "x", "--tokens", "x"],
         "probes": ["--dataset", "x", "--tables", "x"],
         "statistics": ["--datasets", "x", "--probes", "x"],
         "figures": ["--statistics", "x"],
@@ -70,7 +72,7 @@ def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_nam
 
 @pytest.fixture
 def stored(tmp_path):
-    store.write_tensors(tmp_path / store.SHARD, {"layer_00": np.zeros((4, 2)), "layer_06": np.ones((4, 2))}, {})
+    store.write_tensors(tmp_path / SHARD, {"layer_00": np.zeros((4, 2)), "layer_06": np.ones((4, 2))}, {})
     return tmp_path
 
 
@@ -86,7 +88,7 @@ def test_rows_that_do_not_fit_the_table_are_refused(stored):
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_cut_file_is_refused(stored, share):
-    path = stored / store.SHARD
+    path = stored / SHARD
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(StoreError, match="do:     delete the folder and run snakemake again"):
         store.read_layer(stored, 0, 4)
@@ -95,11 +97,47 @@ def test_a_cut_file_is_refused(stored, share):
 def test_a_missing_file_and_a_missing_layer_are_refused(stored, tmp_path):
     with pytest.raises(StoreError, match="cannot be read"):
         store.read_layer(stored, 3, 4)
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="none holds 0 shards, expected all of one division"):
         store.layers(tmp_path / "none")
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path):
-    store.write_tensors(tmp_path / store.SHARD, {"layer_00": np.array([[np.inf], [0.0]])}, {})
+    store.write_tensors(tmp_path / SHARD, {"layer_00": np.array([[np.inf], [0.0]])}, {})
     with pytest.raises(StoreError, match="not finite"):
         store.read_layer(tmp_path, 0, 2)
+
+
+def test_shards_end_to_end_are_one_layer(tmp_path):
+    for number in (1, 0):
+        store.write_tensors(tmp_path / f"shard-{number}-of-2.safetensors", {"layer_00": np.full((2, 3), number)}, {})
+    assert store.read_layer(tmp_path, 0, 4)[:, 0].tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("others", [["shard-1-of-2"], ["shard-0-of-1", "shard-0-of-2", "shard-1-of-2"]])
+def test_shards_that_are_missing_or_mixed_are_refused(tmp_path, others):
+    for name in others:
+        store.write_tensors(tmp_path / f"{name}.safetensors", {"layer_00": np.zeros((2, 3))}, {})
+    with pytest.raises(StoreError, match=f"holds {len(others)} shards, expected all of one division"):
+        store.read_layer(tmp_path, 0, 4)
+
+
+def test_bfloat16_is_kept_on_disk_and_read_as_float32(tmp_path):
+    written = np.array([[1.0, -3.14, 1e30]], dtype="bfloat16")
+    store.write_tensors(tmp_path / SHARD, {"layer_00": written}, {})
+    assert (tmp_path / SHARD).read_bytes().count(b'"BF16"') == 1
+    read = store.read_layer(tmp_path, 0, 1)
+    assert read.dtype == np.float32
+    assert np.array_equal(read, written.astype(np.float32))
+
+
+def test_a_stamp_tells_a_missing_and_a_changed_file(tmp_path):
+    (tmp_path / "a").write_text("one")
+    (tmp_path / "b").write_text("two")
+    stage.write_stamp(tmp_path, ".made-of-0123456789.json")
+    stage.check_stamp(tmp_path)
+    (tmp_path / "a").write_text("one more")
+    with pytest.raises(StudyError, match=r"(?s)a is not what was written.*do:     delete the folder"):
+        stage.check_stamp(tmp_path)
+    (tmp_path / "a").unlink()
+    with pytest.raises(StudyError, match="a is missing"):
+        stage.check_stamp(tmp_path)

@@ -1,8 +1,10 @@
 """The structure of the package: data flows one way, and a digest changes with what it stands for, with nothing else."""
 
 import ast
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +12,12 @@ from linear_probing import artefacts, provenance, settings
 from linear_probing.settings import SettingsError
 
 ORDER = ["datasets", "models", "tokens", "activations", "probes", "statistics", "figures"]
-SHARED = {"settings", "stage", "store", "tables", "provenance"}
+SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts"}
 ALLOWED = {
     "datasets": {"builders", "atlas"},
-    "tokens": {"models"},
+    "tokens": {"models", "chat"},
     "models": set(),
-    "activations": {"models", "tokens"},
+    "activations": {"models", "tokens", "extraction"},
     "probes": {"protocol", "controls"},
     "statistics": {"estimation", "probes"},
     "figures": {"drawing"},
@@ -41,7 +43,7 @@ def test_a_stage_imports_only_what_stands_to_its_left(root, stage):
 @pytest.mark.parametrize("stage", [stage for stage in ORDER if stage != "models"])
 def test_a_stage_has_a_rule_file_of_its_name(root, stage):
     rules = (root / "workflow" / "rules" / f"{stage}.smk").read_text()
-    assert f"rule {stage}:" in rules
+    assert f"rule {stage}:" in rules or f'f"{stage}_{{' in rules, "the rule, or the name of a rule per job"
     assert f"python -m linear_probing.{stage} " in rules
 
 
@@ -52,9 +54,9 @@ def test_what_needs_no_model_imports_no_model_library(module):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_only_activations_imports_nnsight(root):
+def test_nnsight_is_imported_in_one_place(root):
     found = [p.name for p in (root / "src").rglob("*.py") if "nnsight" in {n.split(".")[0] for n in top_level(p)}]
-    assert found == ["activations.py"]
+    assert found == ["reading.py"]
 
 
 def top_level(path):
@@ -108,6 +110,11 @@ def changed_paths(content, path, change):
         (lambda c: c["penalties"].update(ridge=[7.0]), {"probes"}),
         (lambda c: c.update(layers=[0, 6]), {"activations", "probes"}),
         (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations", "probes"}),
+        (lambda c: c["models"]["atlas"].update(stored_dtype="float16"), {"activations", "probes"}),
+        (lambda c: c["models"]["atlas"].update(prefix_trees=False), {"activations", "probes"}),
+        (lambda c: c["models"]["atlas"].update(tokens_per_batch=64, device="cuda"), set()),
+        (lambda c: c["models"]["atlas"].update(chat=True), {"tokens", "activations", "probes"}),
+        (lambda c: c["datasets"]["place"].update(position="mean"), {"tokens", "activations", "probes"}),
         (lambda c: c["datasets"]["place"].update(n_cities=130), {"tables", "tokens", "activations", "probes"}),
         (lambda c: c["bootstrap"].update(n_resamples=60), set()),
     ],
@@ -128,28 +135,63 @@ def test_twins_share_their_originals_tokens(tiny):
     assert {model for model, _ in artefacts.Artefacts(tiny).tokens} == {"atlas"}
 
 
-def test_a_manifest_is_rewritten_only_when_it_changes(tiny, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_manifest_names_what_the_study_is_made_of(tiny, tmp_path):
     paths = artefacts.Artefacts(tiny)
-    first = (tmp_path / paths.write_manifest("figures")).stat()
-    assert (tmp_path / paths.write_manifest("figures")).stat().st_mtime_ns == first.st_mtime_ns
-    (tmp_path / "results" / "studies" / "tiny" / "digests" / "figures").write_text("another")
-    assert (tmp_path / paths.write_manifest("figures")).read_text().strip() == paths.manifest()["figures"]
+    paths.write_manifest(tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text()) == paths.manifest()
+    assert paths.stamp("figures").endswith(f"figures/.made-of-{paths.manifest()['figures']}.json")
 
 
-def test_a_listing_whose_folders_are_gone_is_taken_back(tiny, tmp_path, monkeypatch):
+@pytest.fixture
+def extracted(tiny, tmp_path, monkeypatch):
+    """Return the paths of a study whose activations are all there."""
     monkeypatch.chdir(tmp_path)
     paths = artefacts.Artefacts(tiny)
-    listing = tmp_path / paths.listing("atlas")
-    folders = [tmp_path / paths.activations["atlas", name] for name in tiny.probed]
-    for folder in folders:
-        folder.mkdir(parents=True)
-    listing.touch()
-    paths.listing("atlas")
-    assert listing.exists()
-    folders[1].rmdir()
-    paths.listing("atlas")
-    assert not listing.exists()
+    for job in paths.extractions():
+        for mark in map(Path, job.marks):
+            mark.parent.mkdir(parents=True)
+            mark.touch()
+            mark.with_suffix(".safetensors").touch()
+    return paths
+
+
+def test_what_is_there_is_no_job(extracted):
+    assert extracted.extractions() == []
+
+
+def test_a_job_extracts_what_is_absent_alone(tiny, extracted):
+    mark = Path(extracted.mark(tiny.model("atlas"), "cities", 0))
+    mark.unlink()
+    (job,) = extracted.extractions()
+    assert (job.model, job.shard, job.gpus, job.marks) == ("atlas", 0, 0, [str(mark)])
+    assert job.folders == [extracted.activations["atlas", "cities"]]
+
+
+def test_a_mark_whose_file_is_gone_is_taken_back(tiny, extracted):
+    mark = Path(extracted.mark(tiny.model("atlas"), "place", 0))
+    mark.with_suffix(".safetensors").unlink()
+    (job,) = extracted.extractions()
+    assert job.marks == [str(mark)]
+    assert not mark.exists()
+
+
+def test_a_model_with_shards_has_a_job_for_each(tiny_content, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_content["models"]["atlas"].update(shards=3, device="cuda")
+    jobs = artefacts.Artefacts(settings.parse(tiny_content, root / "config" / "tiny.yaml")).extractions()
+    assert [(job.model, job.shard, job.gpus) for job in jobs[:3]] == [("atlas", n, 1) for n in range(3)]
+    assert len({mark for job in jobs for mark in job.marks}) == 2 * 3 * 4
+
+
+def test_a_split_that_the_card_does_not_have_is_refused_before_any_job(tiny, tiny_content, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    card = tmp_path / artefacts.Artefacts(tiny).tables["cities"] / "card.json"
+    card.parent.mkdir(parents=True)
+    card.write_text(json.dumps({"labels": {"truth": ""}, "splits": {"group": "", "types": ""}}))
+    artefacts.Artefacts(tiny)
+    tiny_content["tasks"]["cities.truth"]["splits"] = ["group", "typs"]
+    with pytest.raises(SettingsError, match=r"tasks\.cities\.truth: unknown split 'typs'; it has group, types"):
+        artefacts.Artefacts(settings.parse(tiny_content, root / "config" / "tiny.yaml"))
 
 
 @pytest.mark.parametrize(("named", "overrides"), [(["a.yaml", "b.yaml"], {}), ([], {"seed": 1})])

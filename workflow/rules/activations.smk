@@ -1,20 +1,29 @@
-rule activations:
-    # The residual stream at every target, layer by layer. The model is loaded once for all data sets, and folders that are
-    # there stay: so the output is the listing of the folders, not the folders.
-    input:
-        tokens=ancient(PATHS.tokens_for),
-    output:
-        "results/activations/{model}/all-{digest}.json",
-    log:
-        "logs/activations/{model}-{digest}.log",
-    conda:
-        "../../envs/study.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-    params:
-        config=PATHS.configuration_for,
-        folders=PATHS.activations_of,
-    shell:
-        "python -m linear_probing.activations --config {params.config} --model {wildcards.model}"
-        " --tokens {input.tokens} --output {params.folders} --listing {output} --threads {threads} 2> {log}"
+# The residual stream at every target, layer by layer: a job per model and shard, for the data sets that are not there yet.
+# The model is loaded once for all of them. A job's output are the marks of its files, not the files: what a failed job has
+# finished stays.
+for EXTRACTION in PATHS.extractions():
+
+    rule:
+        name:
+            f"activations_{EXTRACTION.model}_{EXTRACTION.shard}"
+        input:
+            tokens=ancient(EXTRACTION.tokens),
+        output:
+            EXTRACTION.marks,
+        log:
+            f"logs/activations/{EXTRACTION.model}-{EXTRACTION.shard}-{EXTRACTION.digest}.log",
+        conda:
+            "../../envs/study.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            gpu=EXTRACTION.gpus,
+        params:
+            config=PATHS.configuration_for,
+            model=EXTRACTION.model,
+            shard=EXTRACTION.shard,
+            folders=EXTRACTION.folders,
+        shell:
+            "python -m linear_probing.activations --config {params.config} --model {params.model}"
+            " --tokens {input.tokens} --output {params.folders} --shard {params.shard}"
+            " --threads {threads} 2> {log}"

@@ -1,10 +1,9 @@
 rule figures:
     # Layer curves, map and plane, from the tables alone.
     input:
-        statistics=f"{FOLDER}/statistics",
-        digest=PATHS.write_manifest("figures"),
+        ancient(PATHS.stamp("statistics")),
     output:
-        directory(f"{FOLDER}/figures"),
+        PATHS.stamp("figures"),
     log:
         f"logs/figures/{STUDY.name}.log",
     conda:
@@ -13,6 +12,8 @@ rule figures:
         mem_mb=500,
     params:
         config=PATHS.configuration_for,
+        statistics=PATHS.input_folder,
+        folder=PATHS.output_folder,
     shell:
-        "python -m linear_probing.figures --config {params.config} --statistics {input.statistics}"
-        " --output {output} 2> {log}"
+        "python -m linear_probing.figures --config {params.config} --statistics {params.statistics}"
+        " --output {params.folder} --stamp {output} 2> {log}"

@@ -22,7 +22,7 @@ rule probes:
     # Out-of-fold scores of every task, split and layer, and of the control tasks.
     input:
         tables=ancient(PATHS.tables_for),
-        listing=ancient(PATHS.listing_for),
+        states=ancient(PATHS.marks_for),
     output:
         directory("results/probes/{model}/{dataset}-{digest}"),
     log:

@@ -1,11 +1,10 @@
 rule statistics:
-    # Estimates, intervals and controls, as tables. The digest changes when anything upstream does.
+    # Estimates, intervals and controls, as tables.
     input:
         datasets=ancient(list(PATHS.tables.values())),
         probes=ancient(list(PATHS.probes.values())),
-        digest=PATHS.write_manifest("statistics"),
     output:
-        directory(f"{FOLDER}/statistics"),
+        PATHS.stamp("statistics"),
     log:
         f"logs/statistics/{STUDY.name}.log",
     conda:
@@ -14,6 +13,7 @@ rule statistics:
         mem_mb=1000,
     params:
         config=PATHS.configuration_for,
+        folder=PATHS.output_folder,
     shell:
         "python -m linear_probing.statistics --config {params.config} --datasets {input.datasets}"
-        " --probes {input.probes} --output {output} 2> {log}"
+        " --probes {input.probes} --output {params.folder} --stamp {output} 2> {log}"

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from linear_probing.stage import StudyError
+
 LEXICONS = Path(__file__).parents[3] / "data" / "lexicons"
+COLUMNS = {
+    "nouns.csv": ("singular", "plural"),
+    "verbs.csv": ("singular", "plural", "takes_object"),
+    "words.csv": ("word", "class"),
+}
 HELD_OUT_SHARE = 4
 N_NUMBERS = 99
 FRAME_NOUNS = {"city"}
@@ -35,6 +42,10 @@ UNITS = [
     "nineteen",
 ]
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
+class LexiconError(StudyError):
+    """A word list that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +87,41 @@ def part_of(name: str) -> str:
     return "unseen" if digest[0] % HELD_OUT_SHARE == 0 else "seen"
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a word list and check it: the columns of `COLUMNS`, no empty cell, whole to its last line.
+
+    Raises
+    ------
+    LexiconError
+        If the file is missing, is not UTF-8, lacks a column or a cell, holds no row, or does not end with a line's end.
+    """
+
+    def fail(subject: str, likely: str) -> LexiconError:
+        return LexiconError(
+            subject, file=path, likely=likely, do=f"restore it: git checkout -- data/lexicons/{path.name}"
+        )
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise fail(f"{path.name} cannot be read: {error}", "the file is missing or is not UTF-8") from error
+    reader, expected = csv.DictReader(text.splitlines()), COLUMNS[path.name]
+    rows = list(reader)
+    if not rows or tuple(reader.fieldnames or ()) != expected:
+        found = text.split("\n", maxsplit=1)[0][:60]
+        raise fail(f"{path.name}: expected the columns {', '.join(expected)} and rows, found {found!r}", "it was cut")
+    for number, row in enumerate(rows, start=2):
+        if None in row or not all(row.values()):
+            raise fail(
+                f"{path.name}, line {number}: expected {len(expected)} cells, none empty", "it was edited or cut"
+            )
+    if not text.endswith("\n"):
+        raise fail(f"{path.name}: the last line has no end", "the file was cut short")
+    return rows
+
+
 def _rows(name: str) -> list[dict[str, str]]:
-    with (LEXICONS / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_rows(LEXICONS / name)
 
 
 @cache

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from linear_probing.stage import StudyError
+from linear_probing.stage import StudyError, check_stamp
 
 TEXT, WHOLE, NUMBER = "text", "whole number", "number"
 MISSING_NUMBERS = ("", "nan", "NaN")
@@ -102,6 +102,7 @@ def read(folder: Path) -> Tables:
         If a table is missing, cannot be parsed, lacks a column, holds text where a number is expected, or if
         layers.csv has no row.
     """
+    check_stamp(folder)
     frames = {name: read_table(folder / name, columns) for name, columns in COLUMNS.items()}
     if frames["layers.csv"].empty:
         raise FigureError(

@@ -63,17 +63,6 @@ class Scores:
         return found
 
 
-def dataset_name(folder: Path) -> str:
-    """Return the data set of a folder named `{dataset}-{digest}`.
-
-    Examples
-    --------
-    >>> dataset_name(Path("results/datasets/neg_cities-0123456789"))
-    'neg_cities'
-    """
-    return folder.name.rpartition("-")[0]
-
-
 def read_scores(study: Study, datasets: Sequence[Path], probes: Sequence[Path]) -> Scores:
     """Read target tables and scores.
 
@@ -84,7 +73,7 @@ def read_scores(study: Study, datasets: Sequence[Path], probes: Sequence[Path]) 
     """
     targets = {}
     for folder in datasets:
-        name = study.dataset(dataset_name(folder)).name
+        name = study.dataset(tables.dataset_name(folder)).name
         data = tables.read(folder)
         tables.check_labels(data, study.tasks_of(name), folder)
         targets[name] = data.targets
@@ -94,9 +83,10 @@ def read_scores(study: Study, datasets: Sequence[Path], probes: Sequence[Path]) 
         model = folder.parent.name
         arrays.setdefault(model, {}).update(store.read_tensors(folder / SCORES))
         try:
-            fits.append(pd.read_csv(folder / FITS).assign(model=model))
+            # As text: a column that holds nothing but `true` would be read as a truth value.
+            fits.append(pd.read_csv(folder / FITS, dtype={"labeling": str}).assign(model=model))
         except (OSError, ValueError) as error:
-            raise StatisticsError(f"{FITS} cannot be read: {error}", file=folder / FITS, do=DO) from error
+            raise StatisticsError(f"{FITS} cannot be read: {error}", file=folder / FITS, do=store.DO) from error
     expected = {TEXT_MODEL, *(model.name for model in study.models)}
     absent = sorted(expected - set(arrays)) + sorted(set(study.probed) - set(targets))
     if absent:

@@ -1,0 +1,1 @@
+"""What the activations stage does: texts into batches, padded or as prefix trees, through the model, states out."""
