@@ -6,7 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from linear_probing import figures, settings
-from linear_probing.drawing import layers, plane, style, tables
+from linear_probing.drawing import curves, globe, layers, plane, style, tables
 from linear_probing.drawing import map as world
 from linear_probing.drawing.tables import COLUMNS, FigureError
 
@@ -32,7 +32,9 @@ def folder(tmp_path):
         tmp_path / "baselines.csv", index=False
     )
     places = [
-        ("atlas", layer, f"t{n}", f"city{n}", *random.uniform(-60, 60, 4)) for layer in (0, 3, 6) for n in range(30)
+        ("atlas", layer, f"t{n}", f"city{n}", "seen", *random.uniform(-60, 60, 4))
+        for layer in (0, 3, 6)
+        for n in range(30)
     ]
     pd.DataFrame(places, columns=list(COLUMNS["map.csv"])).to_csv(tmp_path / "map.csv", index=False)
     errors = [("atlas", layer, 30, 1234.5) for layer in (0, 3, 6)]
@@ -68,7 +70,7 @@ def test_figures_are_not_blank(tiny, folder, tmp_path):
 
 def test_a_panel_draws_the_tables_numbers_with_all_controls(folder):
     read = tables.read(folder)
-    series = layers.panel_series(read.layers, read.baselines, "cities.truth", "atlas", "atlas-random")
+    series = curves.panel_series(read.layers, read.baselines, "cities.truth", "atlas", "atlas-random")
     looks = {one.look: one for one in series}
     assert set(looks) == {"headline", "seen", "twin", "types", "control", "text", "majority"}
     assert looks["headline"].estimate.tolist() == CURVES["atlas"]
@@ -78,12 +80,63 @@ def test_a_panel_draws_the_tables_numbers_with_all_controls(folder):
 
 
 @pytest.mark.parametrize(
-    ("twin", "says"), [([0.5, 0.9, 0.98], "caution: random weights reach 0.98"), ([0.5, 0.5, 0.6], "")]
+    ("twin", "says"),
+    [
+        ([0.5, 0.9, 0.98], "caution: random weights reach 0.98"),
+        ([0.5, 0.9, 0.997], "caution: random weights reach 0.997"),
+        ([0.5, 0.5, 0.6], ""),
+    ],
 )
 def test_a_panel_says_when_random_weights_do_as_well(folder, twin, says):
     rows = layer_rows({"atlas": CURVES["atlas"], "atlas-random": twin})
-    series = layers.panel_series(rows, tables.read(folder).baselines, "cities.truth", "atlas", "atlas-random")
-    assert layers.caution(series) == says
+    series = curves.panel_series(rows, tables.read(folder).baselines, "cities.truth", "atlas", "atlas-random")
+    assert curves.caution(series) == says
+
+
+def test_no_two_entries_of_a_legend_look_alike(tiny, folder):
+    read = tables.read(folder)
+    own = read.layers[(read.layers["model"] == "atlas") & (read.layers["split"] == "group")]
+    stricter = [own.assign(split=split) for split in ("country", "numbers")]
+    figure = layers.draw(pd.concat([read.layers, *stricter]), read.baselines, "atlas", "atlas-random")
+    entries = [
+        (line.get_color(), line.get_marker(), str(line._dash_pattern), line.get_markerfacecolor())
+        for legend in figure.legends
+        for line in legend.get_lines()
+    ]
+    assert len(entries) == len(set(entries)) == 9
+    assert figure.axes[0].get_ylabel() == "AUROC"
+
+
+def crowded(*curves_):
+    return [curves.Series(str(n), "headline", np.arange(4), np.array(one)) for n, one in enumerate(curves_)]
+
+
+@pytest.mark.parametrize(
+    ("third", "found"),
+    [([0.5, 0.97, 0.99, 0.98], ([1, 2, 3], 0.97, 1.0)), ([0.5, 0.6, 0.6, 0.6], None)],
+)
+def test_curves_that_hide_each_other_are_found(third, found):
+    series = crowded([0.5, 0.99, 1, 1], [0.5, 0.98, 1, 0.99], third)
+    assert curves.crowd(series) == found
+    assert curves.crowd(series[:2]) is None
+    assert series[0].at([1, 3]).estimate.tolist() == [0.99, 1]
+
+
+def test_crowded_curves_are_magnified(folder):
+    read = tables.read(folder)
+    near = layer_rows({"atlas": [0.5, 0.99, 1.0], "atlas-random": [0.5, 0.98, 0.99]}).assign(control=0.97)
+    near = near[near["split"] == "group"]
+    (inset,) = layers.draw(near, read.baselines, "atlas", "atlas-random").axes[0].child_axes
+    assert inset.get_ylim() == pytest.approx((0.97 - 0.0036, 1.0036))
+    plain = layers.draw(read.layers, read.baselines, "atlas", "atlas-random")
+    assert plain.axes[0].child_axes == []
+
+
+@pytest.mark.parametrize(
+    ("score", "says"), [(0.994, "0.99"), (0.9967, "0.997"), (0.99996, ">0.999"), (1.0, "1.00"), (-0.5, "-0.50")]
+)
+def test_only_one_is_called_one(score, says):
+    assert style.score(score) == says
 
 
 def test_a_study_without_places_or_statements_says_so(tiny, folder, tmp_path):
@@ -94,20 +147,77 @@ def test_a_study_without_places_or_statements_says_so(tiny, folder, tmp_path):
 
 
 def test_the_projection_keeps_poles_and_equator():
-    x, y = world.project(np.array([0.0, 180.0, 0.0]), np.array([0.0, 0.0, 90.0]))
+    x, y = globe.project(np.array([0.0, 180.0, 0.0]), np.array([0.0, 0.0, 90.0]))
     assert np.allclose(x, [0, 2.7066, 0], atol=1e-4)
     assert np.allclose(y, [0, 0, 1.3173], atol=1e-4)
 
 
 def test_the_nearest_city_names_the_continent():
-    found = world.continents(np.array([2.35, -58.4, 36.8, 151.2]), np.array([48.9, -34.6, -1.3, -33.9]))
+    found = globe.continents(np.array([2.35, -58.4, 36.8, 151.2]), np.array([48.9, -34.6, -1.3, -33.9]))
     assert found.tolist() == ["EU", "SA", "AF", "OC"]
+
+
+def test_a_map_draws_true_places_predicted_places_and_their_lines(folder):
+    read = tables.read(folder)
+    with style.theme():
+        figure = world.draw(read.map, read.map_summary, "atlas")
+    rows = read.map[read.map["layer"] == 0]
+    true, predicted = globe.project(rows["lon"], rows["lat"]), globe.project(rows["pred_lon"], rows["pred_lat"])
+    axes = figure.axes[0]
+    rings = axes.lines[-1].get_xydata()
+    marks = axes.collections[-1].get_offsets()
+    assert np.allclose(sorted(rings.tolist()), sorted(np.column_stack(true).tolist()))
+    assert np.allclose(sorted(marks.tolist()), sorted(np.column_stack(predicted).tolist()))
+    assert axes.get_title(loc="left") == "Layer 0, the embedding: median error 1,234 km"
+
+
+def test_a_map_says_what_it_draws_and_what_its_errors_are_of(folder):
+    read = tables.read(folder)
+    own = pd.concat([read.map, read.map.assign(part="unseen")])
+    assert world.caption(own, read.map_summary.assign(n=1200), 20) == (
+        "Drawn: 20 of 30 cities, one mention of each, the same at every layer. "
+        "Median error: over all 1,200 mentions of seen and unseen cities."
+    )
+
+
+def test_a_city_is_drawn_once():
+    rows = pd.DataFrame({"target_id": [f"t{n}" for n in range(2000)], "group": np.repeat(np.arange(500), 4)})
+    drawn = world.drawn_cities(rows.assign(lon=2.35, lat=48.9))
+    assert len(drawn) == world.N_CITIES == rows.loc[drawn.index, "group"].nunique()
+    assert set(drawn.index % 4) == {0, 1, 2, 3}
+
+
+def test_an_error_over_the_date_line_goes_the_short_way():
+    rows = pd.DataFrame({"lon": [170.0, 10.0], "lat": [0.0, 0.0], "pred_lon": [-170.0, 20.0], "pred_lat": [0.0, 0.0]})
+    x = [(line[:, 0] / globe.project(np.array(1.0), np.array(0.0))[0]).tolist() for line in world.error_lines(rows)]
+    assert np.allclose(x, [[170, 190], [10, 20], [-190, -170]])
+
+
+def test_the_plane_shows_equally_many_of_each_label():
+    labels = ["true"] * 30 + ["false"] * 90
+    rows = pd.DataFrame({"target_id": [f"t{n}" for n in range(120)], "label": labels})
+    assert plane.balanced(rows)["label"].value_counts().to_dict() == {"true": 30, "false": 30}
+    assert plane.counts(rows) == "30 true, 90 false"
+
+
+def test_a_panel_of_one_state_says_so(folder):
+    read = tables.read(folder)
+    at_zero = read.plane["layer"] == 0
+    figure = plane.draw(
+        read.plane.assign(x=read.plane["x"].mask(at_zero, 0), y=read.plane["y"].mask(at_zero, 0)), read.layers, "atlas"
+    )
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [
+        ["all statements\nhave one state"],
+        [],
+        [],
+    ]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["AUROC 0.50", "AUROC 0.70", "AUROC 0.99"]
 
 
 def test_every_layer_shows_the_same_sample_of_targets():
     rows = pd.DataFrame({"target_id": [f"t{n}" for n in range(100)]})
-    chosen = plane.sample(rows, 10)["target_id"].tolist()
-    assert chosen == plane.sample(rows.iloc[::-1], 10)["target_id"].tolist()
+    chosen = tables.sample(rows, 10)["target_id"].tolist()
+    assert chosen == tables.sample(rows.iloc[::-1], 10)["target_id"].tolist()
     assert len(chosen) == 10
 
 

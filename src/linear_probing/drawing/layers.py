@@ -1,13 +1,11 @@
 """Layer curves: one panel a task, the metric by layer, the model's curve never without its controls.
 
-A curve is what the tables hold: estimate, lower and upper of layers.csv, unchanged. The headline is the part
-`unseen` where a data set has one, else `all`, under the split by group. Numbers below the axis are not dropped: a
-triangle at the lower edge stands for them.
+Panels of one metric share their limits. Numbers below the axis are not dropped: a triangle at the lower edge stands
+for them. Where all curves lie on each other, an inset shows the same curves magnified.
 """
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,192 +15,33 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from linear_probing.drawing import style
+from linear_probing.drawing.curves import METRICS, Series, caution, crowd, panel_series, title
 from linear_probing.drawing.tables import MAKE, FigureError
 
 PANEL_HEIGHT = 1.55
 MAX_COLUMNS = 3
-CLOSE = 0.05
-HELD_OUT = {"country": "countries held out", "numbers": "numbers held out"}
-METRICS = {"auroc": "AUROC", "r2": "R²", "macro_f1": "macro F1"}
+INSET = (0.4, 0.27, 0.59, 0.37)
+INSET_SURROUND = (0.25, 0.17, 0.76, 0.55)
 # Axis limits per metric: least and greatest value always shown, and the value below which triangles stand for points.
 RANGES = {"auroc": (0.45, 1.0, 0.0), "r2": (0.0, 1.0, -0.5), "macro_f1": (0.0, 1.0, 0.0)}
-TITLES = {
-    "place.position": "Place of a city",
-    "place.country": "Country of a city",
-    "place.continent": "Continent of a city",
-    "cities.truth": "Truth of “X is in C”",
-    "neg_cities.truth": "Truth of “X is not in C”",
-    "larger_than.truth": "Truth of “A is larger than B”",
-    "agreement.number": "Number of the subject",
-    "word_class.word_class": "Word class",
-    "word_class.class": "Word class",
-}
 
 LOOKS: dict[str, dict[str, Any]] = {
     "headline": {"color": style.BLUE, "linestyle": "-", "marker": "o", "linewidth": 1.6, "zorder": 6},
-    "seen": {
-        "color": style.BLUE,
-        "linestyle": (0, (1, 1)),
-        "marker": "o",
-        "markerfacecolor": "white",
-        "zorder": 5,
-    },
+    "seen": {"color": style.BLUE, "linestyle": (0, (1, 1)), "marker": "o", "markerfacecolor": "white", "zorder": 5},
     "twin": {"color": style.VERMILLION, "linestyle": (0, (4, 1.5)), "marker": "s", "zorder": 5},
-    "held_out": {
-        "color": style.GREEN,
-        "linestyle": (0, (5, 1, 1, 1)),
-        "marker": "^",
-        "markersize": 3.6,
-        "zorder": 4,
-    },
+    "country": {"color": style.GREEN, "linestyle": (0, (5, 1, 1, 1)), "marker": "^", "markersize": 3.6, "zorder": 4},
+    "numbers": {"color": style.SKY, "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "D", "zorder": 4},
+    "held_out": {"color": style.GREEN, "linestyle": (0, (5, 1, 1, 1)), "marker": "v", "markersize": 3.6, "zorder": 4},
     "types": {"color": style.PURPLE, "linestyle": "-", "marker": None, "linewidth": 0.8, "zorder": 3},
-    "control": {
-        "color": style.PURPLE,
-        "linestyle": (0, (2, 1)),
-        "marker": "x",
-        "markersize": 3.6,
-        "zorder": 4,
-    },
+    "control": {"color": style.PURPLE, "linestyle": (0, (2, 1)), "marker": "x", "markersize": 3.6, "zorder": 4},
     "text": {"color": style.BLACK, "linestyle": (0, (6, 2)), "linewidth": 0.9, "zorder": 2},
     "column": {"color": style.ORANGE, "linestyle": (0, (8, 1.5, 1, 1.5)), "linewidth": 1.3, "zorder": 2},
     "majority": {"color": style.GREY, "linestyle": (0, (1, 1.5)), "linewidth": 0.9, "zorder": 1},
 }
-
-
-@dataclass(frozen=True)
-class Series:
-    """One curve of a panel.
-
-    Parameters
-    ----------
-    label : str
-        Its entry in the legend.
-    look : str
-        Key of `LOOKS`.
-    layer, estimate : np.ndarray
-        Shape (n_layers,); NaN where the score is undefined.
-    lower, upper : np.ndarray or None
-        Shape (n_layers,); None for a curve that is drawn without its interval.
-    level : bool
-        One number for all layers, drawn across the panel.
-    """
-
-    label: str
-    look: str
-    layer: np.ndarray
-    estimate: np.ndarray
-    lower: np.ndarray | None = None
-    upper: np.ndarray | None = None
-    level: bool = False
-
-
-def title(task: str) -> str:
-    """Return what a task asks in plain words, or its name where there are none."""
-    return TITLES.get(task, task)
-
-
-def headline_part(rows: pd.DataFrame) -> str:
-    """Return `unseen` where the rows have it, else `all`, else the first part there is."""
-    parts = list(dict.fromkeys(rows["part"]))
-    return next((part for part in ("unseen", "all") if part in parts), parts[0])
-
-
-def panel_series(
-    layers: pd.DataFrame, baselines: pd.DataFrame, task: str, model: str, twin: str | None
-) -> list[Series]:
-    """Choose the curves of one panel, in the order in which the legend names them.
-
-    Parameters
-    ----------
-    layers, baselines : pd.DataFrame
-        layers.csv and baselines.csv.
-    task : str
-        As in layers.csv; its first probe is drawn.
-    model : str
-        The model in front.
-    twin : str or None
-        The same architecture with random weights; None if the study has none.
-
-    Returns
-    -------
-    list[Series]
-        Only curves that have a defined number at one layer at least.
-    """
-    rows = layers[layers["task"] == task]
-    rows = rows[rows["probe"] == rows["probe"].iloc[0]]
-    own = rows[rows["model"] == model]
-    if own.empty:
-        return []
-    split = "group" if "group" in set(own["split"]) else own["split"].iloc[0]
-    main = own[own["split"] == split]
-    part = headline_part(main)
-    chosen = main[main["part"] == part]
-    series = [_curve(chosen, model if part != "unseen" else f"{model}, unseen", "headline", band=True)]
-    series.append(_curve(main[(main["part"] == "seen") & (part == "unseen")], f"{model}, seen", "seen"))
-    other = rows[(rows["model"] == twin) & (rows["split"] == split) & (rows["part"] == part)]
-    series.append(_curve(other, f"{twin} (random weights)", "twin", band=True))
-    for name in dict.fromkeys(own["split"]):
-        strict = own[own["split"] == name]
-        if name in (split, "types"):
-            continue
-        strict = strict[strict["part"] == headline_part(strict)]
-        series.append(_curve(strict, HELD_OUT.get(name, f"{name} held out"), "held_out"))
-    by_type = own[own["split"] == "types"]
-    if not by_type.empty:
-        by_type = by_type[by_type["part"] == headline_part(by_type)]
-        series.append(_curve(by_type, "types in training: task", "types"))
-        series.append(_curve(by_type, "types in training: control task", "control", column="control"))
-    else:
-        series.append(_curve(chosen, "control task", "control", column="control"))
-    series.append(_curve(chosen, "text baseline", "text", column="text_baseline", level=True))
-    series.extend(_column_baselines(baselines, task, part, split, chosen["layer"].to_numpy()))
-    series.append(_curve(chosen, "majority", "majority", column="majority", level=True))
-    return [one for one in series if np.isfinite(one.estimate).any()]
-
-
-def _curve(
-    rows: pd.DataFrame,
-    label: str,
-    look: str,
-    column: str = "estimate",
-    band: bool = False,
-    level: bool = False,
-) -> Series:
-    rows = rows.sort_values("layer", kind="stable")
-    values = rows[column].to_numpy()
-    return Series(
-        label=label,
-        look=look,
-        layer=rows["layer"].to_numpy(),
-        estimate=values,
-        lower=rows["lower"].to_numpy() if band else None,
-        upper=rows["upper"].to_numpy() if band else None,
-        # A baseline that differed between layers would be drawn layer by layer, as the table has it.
-        level=level and len(np.unique(values)) == 1,
-    )
-
-
-def _column_baselines(baselines: pd.DataFrame, task: str, part: str, split: str, layer: np.ndarray) -> list[Series]:
-    found = baselines[
-        (baselines["task"] == task)
-        & (baselines["part"] == part)
-        & (baselines["split"] == split)
-        & baselines["baseline"].str.startswith("column:")
-    ]
-    return [
-        Series(
-            label=f"{str(row.baseline).removeprefix('column:').replace('_', ' ')} alone",
-            look="column",
-            layer=layer,
-            estimate=np.full(len(layer), row.estimate),
-            level=True,
-        )
-        for row in found.itertuples()
-    ]
 
 
 def limits(metric: str, series: Iterable[Series]) -> tuple[float, float]:
@@ -233,17 +72,6 @@ def limits(metric: str, series: Iterable[Series]) -> tuple[float, float]:
     high = max(greatest, float(finite.max()))
     margin = 0.04 * (high - low) or 0.5
     return low - margin, high + margin
-
-
-def caution(series: list[Series]) -> str:
-    """Return what a panel must say where random weights do about as well as the model, else an empty string.
-
-    Then the curve tells of the text and the architecture, not of what was learnt.
-    """
-    best = {one.look: float(np.nanmax(one.estimate)) for one in reversed(series) if np.isfinite(one.estimate).any()}
-    if {"headline", "twin"} <= best.keys() and best["twin"] > max(0.6, best["headline"] - CLOSE):
-        return f"caution: random weights reach {best['twin']:.2f}"
-    return ""
 
 
 def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | None) -> Figure:
@@ -284,9 +112,7 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | 
         _panel(axes, panels[task], limits(metrics[task], same))
         axes.set_title(title(task))
         axes.text(0.98, 0.06, caution(panels[task]), transform=axes.transAxes, ha="right", color=LOOKS["twin"]["color"])
-        rows_of_task = own[(own["task"] == task) & (own["split"] == "group")]
-        unseen = not rows_of_task.empty and headline_part(rows_of_task) == "unseen"
-        axes.set_ylabel(METRICS.get(metrics[task], metrics[task]) + (", unseen" if unseen else ""))
+        axes.set_ylabel(METRICS.get(metrics[task], metrics[task]))
     for axes in grid[max(0, len(tasks) - columns) : len(tasks)]:
         axes.set_xlabel("layer (0: embedding)")
     _legend(figure, list(grid[len(tasks) :]), [one for task in tasks for one in panels[task]])
@@ -299,29 +125,7 @@ def _columns(n_panels: int) -> int:
 
 def _panel(axes: Axes, series: list[Series], span: tuple[float, float]) -> None:
     layers = sorted({int(layer) for one in series for layer in one.layer})
-    curves = [one for one in series if not one.level]
-    for number, one in enumerate(curves):
-        look = LOOKS[one.look]
-        # With one layer all curves would stand on one point: they are set side by side, intervals as bars.
-        shift = 0.0 if len(layers) > 1 else 0.12 * (number - (len(curves) - 1) / 2)
-        place = one.layer + shift
-        axes.plot(place, one.estimate, label=one.label, **look)
-        if one.lower is not None and one.upper is not None:
-            if len(layers) > 1:
-                axes.fill_between(place, one.lower, one.upper, color=look["color"], alpha=0.2, linewidth=0, zorder=1)
-            else:
-                axes.vlines(place, one.lower, one.upper, color=look["color"], linewidth=1.0, zorder=look["zorder"])
-        low = one.estimate < span[0]
-        if low.any():
-            axes.plot(
-                place[low],
-                np.full(low.sum(), span[0]),
-                "v",
-                color=look["color"],
-                markersize=4,
-                clip_on=False,
-                zorder=9,
-            )
+    _curves(axes, series, layers, span[0])
     for one in series:
         if one.level:
             axes.axhline(max(one.estimate[0], span[0]), label=one.label, **LOOKS[one.look])
@@ -331,6 +135,42 @@ def _panel(axes: Axes, series: list[Series], span: tuple[float, float]) -> None:
         axes.set_xlim(layers[0] - pad, layers[-1] + pad)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     sns.despine(ax=axes)
+    found = crowd(series)
+    if found is not None:
+        _inset(axes, series, *found)
+
+
+def _curves(axes: Axes, series: list[Series], layers: list[int], floor: float) -> None:
+    curves = [one for one in series if not one.level]
+    for number, one in enumerate(curves):
+        look = LOOKS[one.look]
+        # With one layer all curves would stand on one point: they are set side by side, intervals as bars.
+        place = one.layer + (0.0 if len(layers) > 1 else 0.12 * (number - (len(curves) - 1) / 2))
+        axes.plot(place, one.estimate, label=one.label, **look)
+        if one.lower is not None and one.upper is not None:
+            if len(layers) > 1:
+                axes.fill_between(place, one.lower, one.upper, color=look["color"], alpha=0.2, linewidth=0, zorder=1)
+            else:
+                axes.vlines(place, one.lower, one.upper, color=look["color"], linewidth=1.0, zorder=look["zorder"])
+        low = one.estimate < floor
+        if low.any():
+            edge = np.full(low.sum(), floor)
+            axes.plot(place[low], edge, "v", color=look["color"], markersize=4, clip_on=False, zorder=9)
+
+
+def _inset(axes: Axes, series: list[Series], layers: list[int], low: float, high: float) -> None:
+    x, y, width, height = INSET_SURROUND
+    axes.add_patch(Rectangle((x, y), width, height, transform=axes.transAxes, color="white", zorder=7))
+    inset = axes.inset_axes(INSET, zorder=8)
+    inset.set_title("the same, magnified", fontsize=style.FONT - 1.5, pad=1.5, color=style.GREY)
+    _curves(inset, [one.at(layers) for one in series], layers, -math.inf)
+    margin = 0.12 * (high - low) or 0.01
+    inset.set(xlim=(layers[0] - 0.35, layers[-1] + 0.35), ylim=(low - margin, high + margin))
+    inset.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    inset.yaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
+    inset.tick_params(labelsize=style.FONT - 1.5, length=1.5, pad=1, color=style.GREY)
+    for spine in inset.spines.values():
+        spine.set(color=style.GREY, linewidth=0.5)
 
 
 def _legend(figure: Figure, empty: list[Axes], series: list[Series]) -> None:
@@ -347,8 +187,15 @@ def _legend(figure: Figure, empty: list[Axes], series: list[Series]) -> None:
         labels.append("band: bootstrap interval")
     for axes in empty:
         axes.set_axis_off()
+    note = "all but “seen”: on unseen groups" if any(one.look == "seen" for one in series) else None
     widest = max((len(label) for label in labels), default=1) * style.FONT * 0.56 + 34
-    settings: dict[str, Any] = {"frameon": False, "handlelength": 3.2, "borderaxespad": 0.0}
+    settings: dict[str, Any] = {
+        "frameon": False,
+        "handlelength": 3.2,
+        "borderaxespad": 0.0,
+        "title": note,
+        "alignment": "left",
+    }
     if empty and widest < 72 * style.DOUBLE_COLUMN / MAX_COLUMNS and len(labels) <= 12:
         empty[0].legend(handles=shown, loc="center left", labelspacing=0.35, **settings)
     else:

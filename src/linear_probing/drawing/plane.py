@@ -1,53 +1,33 @@
 """True and false statements in the plane of two components, layer by layer.
 
 The plane shows the two directions in which the states vary most, found without labels: where truth is what varies
-most, the two kinds of statement part. Marks are a sample of the rows, the same statements at every layer; the score
-below each panel is the probe's, on all dimensions, from layers.csv.
+most, the two kinds of statement part. Marks are a sample, equally many of each kind though one is rarer, the same
+statements at every layer; the score below each panel is the probe's, on all dimensions, from layers.csv.
 """
 
 import math
-from zlib import crc32
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from linear_probing.drawing import style
-from linear_probing.drawing.layers import METRICS, headline_part, title
+from linear_probing.drawing.curves import METRICS, headline_part, title
+from linear_probing.drawing.tables import sample
 
 TASKS = ("cities.truth", "neg_cities.truth")
 N_LAYERS = 9
-N_MARKS = 160
+N_MARKS = 100
 TRUE = {"1", "1.0", "true", "True"}
 FALSE = {"0", "0.0", "false", "False"}
+FRAME = "#A0A0A0"
 LOOKS = ((style.BLUE, "o"), (style.ORANGE, "^"))
 
 
 def label_names(labels: pd.Series) -> pd.Series:
     """Return labels in words: true and false for 1 and 0, other labels unchanged."""
     return labels.map(lambda label: "true" if label in TRUE else "false" if label in FALSE else label)
-
-
-def sample(rows: pd.DataFrame, n_rows: int) -> pd.DataFrame:
-    """Choose rows by a checksum of their target_id, so that every layer shows the same targets in the same order.
-
-    Parameters
-    ----------
-    rows : pd.DataFrame
-        With a column target_id.
-    n_rows : int
-        At most this many are kept.
-
-    Returns
-    -------
-    pd.DataFrame
-        The kept rows in the order of the checksum, so that no label lies over another by the order of the table.
-    """
-    order = np.argsort([crc32(target.encode()) for target in rows["target_id"]], kind="stable")
-    return rows.iloc[order[:n_rows]]
 
 
 def draw(plane: pd.DataFrame, layers: pd.DataFrame, model: str) -> Figure:
@@ -72,44 +52,57 @@ def draw(plane: pd.DataFrame, layers: pd.DataFrame, model: str) -> Figure:
     if own.empty:
         return style.message(f"No plane: the study has no true and false statements for {model}.")
     shown = style.spread(sorted(int(layer) for layer in own["layer"].unique()), N_LAYERS)
-    side = min(1.6, (style.DOUBLE_COLUMN - 0.2) / len(shown))
-    figure = style.new_figure(len(tasks) * (side + 0.42) + 0.45)
+    side = min(1.6, (style.DOUBLE_COLUMN - 0.3) / len(shown))
+    figure = style.new_figure(len(tasks) * (side + 0.25) + 0.66)
     grid = figure.subplots(len(tasks), len(shown), squeeze=False)
     for row, task in zip(grid, tasks, strict=True):
+        of_task = own[own["task"] == task]
         for axes, layer in zip(row, shown, strict=True):
-            statements = own[(own["task"] == task) & (own["layer"] == layer)]
-            _panel(axes, statements, sorted(own.loc[own["task"] == task, "label"].unique(), reverse=True))
+            statements = of_task[of_task["layer"] == layer]
+            _panel(axes, statements, sorted(of_task["label"].unique(), reverse=True))
             axes.set_xlabel(_score(layers, model, task, layer))
             axes.set_title(f"layer {layer}" if task == tasks[0] else "", loc="center")
-        row[0].set_ylabel(title(task))
-    _legend(figure, own, _metric(layers, tasks))
+        row[0].set_ylabel(f"{title(task)}\n{counts(of_task[of_task['layer'] == shown[0]])}")
+    _legend(figure, own, _note(own, layers[layers["model"] == model], tasks))
     return figure
 
 
+def counts(statements: pd.DataFrame) -> str:
+    """Return how many statements of each label the table holds, such as "700 true, 2,100 false"."""
+    held = statements["label"].value_counts()
+    return ", ".join(f"{held[label]:,} {label}" for label in sorted(held.index, reverse=True))
+
+
+def balanced(statements: pd.DataFrame) -> pd.DataFrame:
+    """Choose up to `N_MARKS` statements of each label, equally many, in an order that puts no label on top.
+
+    Parameters
+    ----------
+    statements : pd.DataFrame
+        Rows of plane.csv of one task and layer, their labels in words.
+    """
+    fewest = min(N_MARKS, int(statements["label"].value_counts().min()))
+    chosen = [sample(rows, fewest) for _, rows in statements.groupby("label")]
+    return sample(pd.concat(chosen), fewest * len(chosen))
+
+
 def _panel(axes: Axes, rows: pd.DataFrame, labels: list[str]) -> None:
-    drawn = sample(rows, N_MARKS)
-    colors = {label: color for label, (color, _) in zip(labels, LOOKS, strict=False)}
-    markers = {label: marker for label, (_, marker) in zip(labels, LOOKS, strict=False)}
-    sns.scatterplot(
-        data=drawn,
-        x="x",
-        y="y",
-        hue="label",
-        style="label",
-        hue_order=list(colors),
-        style_order=list(markers),
-        palette=colors,
-        markers=markers,
-        s=6,
-        linewidth=0,
-        alpha=0.7,
-        legend=False,
-        ax=axes,
-    )
-    style.bare(axes)
-    axes.set(xlabel="", ylabel="")
+    if not rows.empty and np.allclose(rows[["x", "y"]], rows[["x", "y"]].iloc[0]):
+        # At the embedding a target that is the same token in every text has one state.
+        axes.plot(0, 0, "o", color=style.BLACK)
+        axes.annotate(
+            "all statements\nhave one state", (0, 0), (0, -7), textcoords="offset points", ha="center", va="top"
+        )
+    elif not rows.empty:
+        drawn = balanced(rows)
+        x, y, kinds = (drawn[name].to_numpy() for name in ("x", "y", "label"))
+        style.scatter(axes, x, y, kinds, dict(zip(labels, LOOKS, strict=False)))
+    # Ticks go last: seaborn hides the labels of an axis that has none.
+    axes.set(xticks=[], yticks=[])
     axes.set_box_aspect(1)
-    axes.margins(0.06)
+    axes.margins(0.07)
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=FRAME)
 
 
 def _score(layers: pd.DataFrame, model: str, task: str, layer: int) -> str:
@@ -117,39 +110,30 @@ def _score(layers: pd.DataFrame, model: str, task: str, layer: int) -> str:
     rows = rows[rows["split"] == "group"] if "group" in set(rows["split"]) else rows
     if rows.empty:
         return ""
-    estimate = rows.loc[rows["part"] == headline_part(rows), "estimate"].iloc[0]
-    return f"{estimate:.2f}" if math.isfinite(estimate) else ""
+    row = rows[rows["part"] == headline_part(rows)].iloc[0]
+    metric = METRICS.get(row["metric"], row["metric"])
+    return f"{metric} {style.score(row['estimate'])}" if math.isfinite(row["estimate"]) else ""
 
 
-def _metric(layers: pd.DataFrame, tasks: list[str]) -> str:
+def _note(own: pd.DataFrame, layers: pd.DataFrame, tasks: list[str]) -> str:
+    drawn = " and ".join(part for part in ("seen", "unseen") if part in set(own["part"]))
     rows = layers[layers["task"].isin(tasks)]
-    if rows.empty:
-        return ""
-    part = headline_part(rows)
-    named = METRICS.get(rows["metric"].iloc[0], rows["metric"].iloc[0])
-    return f"below: the probe's {named}" + (f" on {part} groups" if part in ("seen", "unseen") else "")
+    part = "all" if rows.empty else headline_part(rows)
+    return (
+        "First two principal components of the states, each panel on its own scale. Marks: a sample, equally many of\n"
+        f"each kind, {drawn + ', ' if drawn else ''}the same at every layer. "
+        f"Below: the score of a probe on all dimensions, on {part} groups."
+    )
 
 
-def _legend(figure: Figure, rows: pd.DataFrame, metric: str) -> None:
+def _legend(figure: Figure, rows: pd.DataFrame, note: str) -> None:
     labels = sorted(rows["label"].unique(), reverse=True)
-    handles = [
-        Line2D(
-            [],
-            [],
-            label=label,
-            color=color,
-            marker=marker,
-            linestyle="none",
-            markersize=3.5,
-            markeredgewidth=0,
-        )
-        for label, (color, marker) in zip(labels, LOOKS, strict=False)
-    ]
+    handles = [style.entry(label, look) for label, look in zip(labels, LOOKS, strict=False)]
     figure.legend(
         handles=handles,
         loc="outside lower center",
         ncols=len(handles),
         frameon=False,
         handletextpad=0.1,
-        title=f"first two principal components; {metric}",
+        title=note,
     )

@@ -4,7 +4,7 @@ Colours are those of Okabe and Ito (2008), told apart by readers with any of the
 told by colour alone, so that a grey print still reads. Dates are kept out of the files.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 mpl.use("Agg")
 
@@ -118,6 +119,44 @@ def spread(layers: list[int], n_shown: int) -> list[int]:
     if len(layers) <= n_shown:
         return list(layers)
     return [layers[round(place)] for place in np.linspace(0, len(layers) - 1, n_shown)]
+
+
+def score(value: float) -> str:
+    """Return a score in two digits, or three where two would read 1.00 for less: only 1 is called 1.
+
+    Examples
+    --------
+    >>> score(0.5), score(0.9967), score(0.99996), score(1.0)
+    ('0.50', '0.997', '>0.999', '1.00')
+    """
+    if value < 1 and f"{value:.3f}" == "1.000":
+        return ">0.999"
+    return f"{value:.3f}" if value < 1 and f"{value:.2f}" == "1.00" else f"{value:.2f}"
+
+
+def scatter(axes: Axes, x: np.ndarray, y: np.ndarray, kinds: np.ndarray, looks: Mapping[str, tuple[str, str]]) -> None:
+    """Draw filled marks whose colour and shape say of which kind each is.
+
+    Parameters
+    ----------
+    x, y, kinds : np.ndarray
+        Shape (n_marks,); kinds are keys of `looks`.
+    looks : Mapping[str, tuple[str, str]]
+        Colour and marker of each kind.
+    """
+    colors = {kind: color for kind, (color, _) in looks.items()}
+    markers = {kind: marker for kind, (_, marker) in looks.items()}
+    kind = {"hue": kinds, "hue_order": list(looks), "style": kinds, "style_order": list(looks)}
+    sns.scatterplot(
+        x=x, y=y, **kind, palette=colors, markers=markers, s=7, linewidth=0, alpha=0.85, legend=False, zorder=4, ax=axes
+    )
+    axes.set(xlabel="", ylabel="")
+
+
+def entry(label: str, look: tuple[str, str]) -> Line2D:
+    """Return the legend's entry for a kind of mark that `scatter` drew."""
+    color, marker = look
+    return Line2D([], [], label=label, color=color, marker=marker, linestyle="none", markersize=3.5, markeredgewidth=0)
 
 
 def bare(axes: Axes) -> None:

@@ -7,7 +7,9 @@ column and the command that makes the table anew.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pandas as pd
 
 from linear_probing.stage import StudyError, check_stamp
@@ -44,6 +46,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "layer": WHOLE,
         "target_id": TEXT,
         "group": TEXT,
+        "part": TEXT,
         "lon": NUMBER,
         "lat": NUMBER,
         "pred_lon": NUMBER,
@@ -165,6 +168,25 @@ def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
             do=MAKE,
         )
     return pd.DataFrame({name: _typed(raw[name], kind, path) for name, kind in columns.items()})
+
+
+def sample(rows: pd.DataFrame, n_rows: int) -> pd.DataFrame:
+    """Choose rows by a checksum of their target_id, so that every layer shows the same targets in the same order.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        With a column target_id.
+    n_rows : int
+        At most this many are kept.
+
+    Returns
+    -------
+    pd.DataFrame
+        The kept rows in the order of the checksum, so that no label lies over another by the order of the table.
+    """
+    order = np.argsort([crc32(target.encode()) for target in rows["target_id"]], kind="stable")
+    return rows.iloc[order[:n_rows]]
 
 
 def _named(absent: list[str]) -> str:
