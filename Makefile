@@ -1,4 +1,5 @@
-# One line a task; `make` lists them. Everything runs in .venv, which need not be activated.
+# One line a task; `make` lists them. Everything runs in .venv, which need not be activated; `make contract` also
+# in .venv-notes.
 
 PYTHON ?= python3
 CORES ?= 2
@@ -13,7 +14,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study atlas check test test-unit test-workflow architectures lock clean
+.PHONY: help setup develop study atlas check test test-unit test-workflow contract architectures lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -46,6 +47,13 @@ test-unit: develop ## every test that does not run snakemake
 test-workflow: develop ## the tests that run snakemake on config/tiny.yaml, minutes
 	$(PYTEST) -m workflow
 
+contract: develop ## what holds in the nnsight of the study and of the founding notes, into docs/nnsight.md
+	@$(PYTHON) envs/install.py envs/notes.lock --environment .venv-notes
+	mkdir -p logs
+	OMP_NUM_THREADS=1 .venv-notes/bin/python -m pytest tests/contract --claims logs/contract-notes.json
+	$(PYTEST)/contract --claims logs/contract-study.json
+	$(BIN)/python tests/contract/report.py logs/contract-notes.json logs/contract-study.json --output docs/nnsight.md
+
 architectures: develop ## write docs/architectures.md anew, as the tests find it
 	$(PYTEST)/model/test_architectures.py --write-documents
 
@@ -53,7 +61,8 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv, or its path as UV=..." >&2; exit 1; }
 	$(LOCK) envs/develop.in -o envs/develop.lock
 	$(LOCK) -c envs/develop.lock envs/study.in -o envs/study.lock
+	$(LOCK) envs/notes.in -o envs/notes.lock
 	$(PYTHON) envs/conda.py
 
-clean: ## remove results and logs, never data or .venv
+clean: ## remove results and logs, never data or environments
 	rm -rf results/datasets results/tokens results/activations results/probes results/studies logs

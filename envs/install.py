@@ -1,9 +1,9 @@
 """Make the study's environment from a lock file, or find that it is there already.
 
-In: a lock file of this folder (study.lock or develop.lock) and the folder of the environment. Out: a
-virtual environment that holds the lock's pins and the package, and passes `pip check`. Two steps,
-because torch is published as several builds under one version (CPU only, or with a set of CUDA
-libraries), so that one list of hashes cannot name them all:
+In: a lock file of this folder (study.lock, develop.lock or notes.lock) and the folder of the
+environment. Out: a virtual environment that holds the lock's pins and the package, and passes
+`pip check`. Two steps, because torch is published as several builds under one version (CPU only, or
+with a set of CUDA libraries), so that one list of hashes cannot name them all:
 
 1. everything but torch and its GPU libraries, by hash and without resolving anything;
 2. torch by its pin. What torch itself asks for is held to the lock by constraints, except for the
@@ -238,7 +238,7 @@ def install(environment: Path, lock: Path, project: Path) -> None:
 def main() -> None:
     """Make the environment that the command line names, unless its stamp is there."""
     parser = argparse.ArgumentParser(description="Make the study's environment from a lock file.")
-    parser.add_argument("lock", type=Path, help="study.lock or develop.lock")
+    parser.add_argument("lock", type=Path, help="study.lock, develop.lock or notes.lock")
     parser.add_argument("--environment", type=Path, default=Path(".venv"), help="folder of the environment")
     parser.add_argument("--project", type=Path, default=Path(), help="folder of the package's pyproject.toml")
     arguments = parser.parse_args()

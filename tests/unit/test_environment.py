@@ -85,7 +85,7 @@ def test_conda_file_names_the_supported_pythons(install):
     assert (install.OLDEST, install.NEWEST) == ((3, 11), (3, 13))
 
 
-@pytest.mark.parametrize("name", ["study", "develop"])
+@pytest.mark.parametrize("name", ["study", "develop", "notes"])
 def test_every_direct_requirement_is_pinned(install, name):
     versions = {}
     for pin in install.read_pins(ENVS / f"{name}.lock"):
@@ -100,7 +100,13 @@ def test_both_locks_agree(install):
     assert install.covered(ENVS / "develop.lock") == [ENVS / "develop.lock", ENVS / "study.lock"]
 
 
-@pytest.mark.parametrize("name", ["study.lock", "develop.lock", "study.yaml"])
+def test_the_notes_environment_stands_alone_but_has_the_studys_torch(install):
+    assert install.covered(ENVS / "notes.lock") == [ENVS / "notes.lock"]
+    notes, study = (install.read_pins(ENVS / f"{name}.lock") for name in ("notes", "study"))
+    assert install.torch_requirement(notes, ENVS) == install.torch_requirement(study, ENVS)
+
+
+@pytest.mark.parametrize("name", ["study.lock", "develop.lock", "notes.lock", "study.yaml"])
 def test_no_index_and_no_host_is_named(name):
     lines = [line for line in (ENVS / name).read_text().splitlines() if not line.startswith("#")]
     assert not re.search(r"://|index-url|find-links|trusted-host|@ ", "\n".join(lines))
