@@ -1,6 +1,11 @@
-"""Shared by all tiers: where the repository is, and small checked configurations."""
+"""Shared by all tiers: where the repository is, small checked configurations, and what tests/contract found out.
+
+The claims are written here, since a run on several processes reads no other conftest in the process that reports.
+"""
 
 import copy
+import json
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -9,6 +14,31 @@ import yaml
 from linear_probing import settings
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("nnsight", "nnterp", "torch", "transformers", "accelerate")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--claims", type=Path, default=None, help="JSON file to write: what holds in this environment")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    reports = terminalreporter.stats.get("passed", [])
+    claims = [value for report in reports for name, value in report.user_properties if name == "claim"]
+    for claim in claims:
+        if claim["holds"] is None:
+            terminalreporter.write_line(f"NOT TESTED {claim['claim']}: {claim['evidence']}")
+    target = config.getoption("--claims")
+    if target is not None:
+        content = {"versions": {name: installed(name) for name in PACKAGES}, "claims": claims}
+        target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def installed(name):
+    """Return a package's version without its build (as `+cpu`), None where it is not installed."""
+    try:
+        return version(name).split("+")[0]
+    except PackageNotFoundError:
+        return None
 
 
 def pytest_addoption(parser):

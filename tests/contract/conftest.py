@@ -6,16 +6,15 @@
         found(holds, "what was seen, on one line")
 
 `holds` is True, False, or None where the experiment cannot be done with the environment's pins. The test passes if
-that is what the table has for the nnsight that runs; a version without an entry fails. `--claims FILE` writes the
-outcomes as JSON, which report.py turns into docs/nnsight.md: so evidence holds no time, address or unrounded number.
+that is what the table has for the nnsight that runs; a version without an entry fails. `--claims FILE`, an option of
+tests/conftest.py, writes the outcomes as JSON, which report.py turns into docs/nnsight.md: so evidence holds no time,
+address or unrounded number.
 """
 
-import json
 import os
 import textwrap
 import warnings
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from importlib.metadata import version
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -25,7 +24,6 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 VERSION = version("nnsight")
-PACKAGES = ("nnsight", "nnterp", "torch", "transformers", "accelerate")
 N_LAYERS, WIDTH = 3, 16
 EVIDENCE = 120  # characters; longer messages are cut
 SIZES = {
@@ -36,30 +34,6 @@ SIZES = {
     "bloom": {"hidden_size": WIDTH, "n_head": 4},
 }
 WORDS = ["<pad>", "<s>", "the", "city", "of", "lima", "is", "in", "peru", "chad"]
-
-
-def pytest_addoption(parser):
-    parser.addoption("--claims", type=Path, default=None, help="JSON file to write: what holds in this environment")
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    reports = terminalreporter.stats.get("passed", [])
-    claims = [value for report in reports for name, value in report.user_properties if name == "claim"]
-    for claim in claims:
-        if claim["holds"] is None:
-            terminalreporter.write_line(f"NOT TESTED {claim['claim']}: {claim['evidence']}")
-    target = config.getoption("--claims", default=None)
-    if target is not None:
-        content = {"versions": {name: installed(name) for name in PACKAGES}, "claims": claims}
-        target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def installed(name):
-    """Return a package's version without its build (as `+cpu`), None where it is not installed."""
-    try:
-        return version(name).split("+")[0]
-    except PackageNotFoundError:
-        return None
 
 
 @pytest.fixture
