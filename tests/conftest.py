@@ -19,6 +19,7 @@ PACKAGES = ("nnsight", "nnterp", "torch", "transformers", "accelerate")
 
 def pytest_addoption(parser):
     parser.addoption("--claims", type=Path, default=None, help="JSON file to write: what holds in this environment")
+    parser.addoption("--write-documents", action="store_true", help="write the tables in docs/ that tests make")
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -39,10 +40,6 @@ def installed(name):
         return version(name).split("+")[0]
     except PackageNotFoundError:
         return None
-
-
-def pytest_addoption(parser):
-    parser.addoption("--write-documents", action="store_true", help="write the tables in docs/ that tests make")
 
 
 @pytest.fixture(scope="session")

@@ -5,39 +5,27 @@ import pytest
 import torch
 from nnsight import NNsight
 
-from linear_probing import activations
+from linear_probing import parity
+from linear_probing.extraction import reading
+from linear_probing.extraction.comparison import TOLERANCES
 from linear_probing.tokens import Tokens
 
 BOTH = {"0.5.15": True, "0.8.1": True}
 NEITHER = {"0.5.15": False, "0.8.1": False}
-RELATIVE = 2e-5
 KINDS = ("bloom", "gpt2", "gpt_neox", "gptj", "llama")
 LENGTHS = (1, 7, 3, 12, 12, 5, 2)
 
 
-def read_by_invoke(traced, blocks, inputs, where, layers):
-    """Do what `activations.read_batch` does, in a form that nnsight 0.5.15 takes too."""
-    shape = (*inputs["input_ids"].shape, traced.config.hidden_size)
-    states = []
-    with torch.no_grad(), traced.trace() as tracer:
+def read_by_invoke(reader, batch, layers, dtype):
+    """Do what `reading.read_batch` does, through an invoke."""
+    inputs, states = batch.inputs(reader.model), []
+    shape = (*batch.ids.shape, reader.model.config.hidden_size)
+    with torch.no_grad(), reader.traced.trace() as tracer:
         with tracer.invoke(**inputs, use_cache=False):
             for layer in layers:
-                value = blocks[0].input if layer == 0 else blocks[layer - 1].output
-                states.append(activations.residual(value, shape)[where].float().cpu().save())
+                value = reader.blocks[0].input if layer == 0 else reader.blocks[layer - 1].output
+                states.append(reading.gather(reading.residual(value, shape), batch.places, dtype).save())
             tracer.stop()
-    return states
-
-
-def read_by_position(traced, blocks, inputs, where, layers):
-    """Do the same in one statement, which both versions take too: only `input_ids` must not be a keyword."""
-    ids, rest = inputs["input_ids"], {name: value for name, value in inputs.items() if name != "input_ids"}
-    shape = (*ids.shape, traced.config.hidden_size)
-    states = []
-    with torch.no_grad(), traced.trace(ids, **rest, use_cache=False) as tracer:
-        for layer in layers:
-            value = blocks[0].input if layer == 0 else blocks[layer - 1].output
-            states.append(activations.residual(value, shape)[where].float().cpu().save())
-        tracer.stop()
     return states
 
 
@@ -47,52 +35,43 @@ def texts():
     ids = np.random.default_rng(0).integers(0, 64, sum(LENGTHS))
     text = np.repeat(np.arange(len(LENGTHS)), LENGTHS)
     position = np.concatenate([np.arange(length) for length in LENGTHS])
-    return Tokens(ids, np.concatenate([[0], np.cumsum(LENGTHS)]), text, position)
+    starts = np.concatenate([[0], np.cumsum(LENGTHS)])
+    return Tokens(ids, starts, text, position, position, np.array([*map(str, LENGTHS)]), position.astype(str))
 
 
-def greatest_difference(model, hidden, data):
-    """Extract all layers of all tokens in padded batches; compare with each text alone, relative to the layer's scale.
-
-    transformers' last entry has the final norm applied, which is why the norm is applied here too.
-    """
-    states = activations.extract(model, data, range(4), n_tokens=36)
-    (norm,) = (getattr(model, name) for name in ("norm", "ln_f", "final_layer_norm") if hasattr(model, name))
-    with torch.no_grad():
-        states[3] = norm(torch.from_numpy(states[3])).numpy()
-    alone = [hidden(model, input_ids=torch.from_numpy(ids)[None]) for ids in np.split(data.ids, data.starts[1:-1])]
-    expected = [np.concatenate([text[layer][0].numpy() for text in alone]) for layer in range(4)]
-    return max(np.abs(states[layer] - expected[layer]).max() / np.abs(expected[layer]).max() for layer in range(4))
-
-
-def parity(make, hidden, data, failure, bound):
-    """Return whether all architectures agree with transformers, and the evidence."""
+def agreement(make, data, failure, bound, kinds, pick):
+    """Run the project's own parity check; return whether all states agree, and the evidence."""
     greatest = []
-    error = failure(lambda: greatest.extend(greatest_difference(make(kind), hidden, data) for kind in KINDS))
+    error = failure(lambda: greatest.extend(max(pick(parity.compare(reading.wrap(make(k)), data))) for k in kinds))
     if error is not None:
         return False, error
-    return max(greatest) <= RELATIVE, f"{', '.join(KINDS)}: {bound(max(greatest))} of the layer's greatest state"
+    return max(greatest) <= TOLERANCES["float32"], f"{', '.join(kinds)}: {bound(max(greatest))} of the greatest state"
 
 
-@pytest.mark.claim(
-    "The padded extraction, as the study calls nnsight, has transformers' states within 2e-5",
-    {"0.5.15": False, "0.8.1": True},
-)
-def test_parity_of_the_extraction(make, hidden, texts, found, failure, bound):
-    found(*parity(make, hidden, texts, failure, bound))
+def of_padded(compared):
+    return [one.relative for one in compared[1]]
+
+
+def of_trees(compared):
+    assert not compared[2].refusal, compared[2].refusal
+    return [one.relative for one in compared[2].differences]
+
+
+@pytest.mark.claim("The padded extraction, as the study calls nnsight, passes the study's parity check", BOTH)
+def test_parity_of_the_extraction(make, texts, found, failure, bound):
+    found(*agreement(make, texts, failure, bound, KINDS, of_padded))
 
 
 @pytest.mark.filterwarnings("ignore:`position_ids` have no functionality in BLOOM")
-@pytest.mark.claim("The padded extraction through `tracer.invoke` has transformers' states within 2e-5", BOTH)
-def test_parity_of_the_extraction_by_invoke(make, hidden, texts, found, failure, bound, monkeypatch):
-    monkeypatch.setattr(activations, "read_batch", read_by_invoke)
-    found(*parity(make, hidden, texts, failure, bound))
+@pytest.mark.claim("The padded extraction through `tracer.invoke` passes it too", BOTH)
+def test_parity_of_the_extraction_by_invoke(make, texts, found, failure, bound, monkeypatch):
+    monkeypatch.setattr(reading, "read_batch", read_by_invoke)
+    found(*agreement(make, texts, failure, bound, KINDS, of_padded))
 
 
-@pytest.mark.filterwarnings("ignore:`position_ids` have no functionality in BLOOM")
-@pytest.mark.claim("The padded extraction with `input_ids` by position has transformers' states within 2e-5", BOTH)
-def test_parity_of_the_extraction_by_position(make, hidden, texts, found, failure, bound, monkeypatch):
-    monkeypatch.setattr(activations, "read_batch", read_by_position)
-    found(*parity(make, hidden, texts, failure, bound))
+@pytest.mark.claim("Prefix trees through a four-dimensional mask pass it too", BOTH)
+def test_parity_of_prefix_trees(make, texts, found, failure, bound):
+    found(*agreement(make, texts, failure, bound, [kind for kind in KINDS if kind != "bloom"], of_trees))
 
 
 @pytest.mark.claim("The input of the first block is the token embedding of Llama", BOTH)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +29,16 @@ class Clone:
         return self.run("snakemake", "--cores", "2", "--configfile", config, *arguments)
 
     def planned(self, config="config/tiny.yaml"):
-        """Return how many jobs of each rule a run would start."""
+        """Return how many jobs of each rule a run would start; the rules of one stage's jobs count as that stage."""
         done = self.snakemake("--dry-run", config=config)
         assert done.returncode == 0, done.stderr
         table = re.search(r"Job stats:\n.*?\n-+ +-+\n(.*?)\n\n", done.stdout, re.S)
         rows = dict(line.split() for line in table[1].splitlines()) if table else {}
-        return {rule: int(count) for rule, count in rows.items() if rule not in ("all", "total")}
+        counted: Counter[str] = Counter()
+        for rule, count in rows.items():
+            if rule not in ("all", "total"):
+                counted[rule.split("_")[0]] += int(count)
+        return dict(counted)
 
     def edit(self, path, old, new):
         file = self.folder / path

@@ -5,6 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
+import yaml
 
 pytestmark = pytest.mark.workflow
 COLUMNS = "model,task,part,split,probe,metric,layer,estimate,lower,upper,n,n_groups,majority,text_baseline,control"
@@ -69,12 +70,12 @@ def test_a_clone_without_snakemakes_memory_has_nothing_to_do(clone):
         ("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130", None),
         ("config/tiny.yaml", "layers: [0, 3, 6]", "layers: [0, 6]", {"activations": 2, "probes": 8, **TAIL}),
         (
-            "src/linear_probing/activations.py",
-            "TOKENS_PER_BATCH = 4096",
-            "TOKENS_PER_BATCH = 2048",
+            "src/linear_probing/extraction/trees.py",
+            "CAPACITY = 256",
+            "CAPACITY = 128",
             {"activations": 2, "probes": 8, **TAIL},
         ),
-        ("src/linear_probing/activations.py", "# Filled inside", "# It is filled inside", {}),
+        ("src/linear_probing/extraction/reading.py", "# Filled inside", "# It is filled inside", {}),
         (
             "src/linear_probing/protocol.py",
             "MAX_ITERATIONS = 200",
@@ -108,6 +109,66 @@ def test_a_missing_folder_of_activations_is_extracted_again_alone(clone):
     assert done.returncode == 0, done.stderr[-3000:]
     assert folder.is_dir()
     assert others == {path: path.stat().st_mtime_ns for path in others}
+
+
+def test_a_study_with_fewer_data_sets_makes_its_own_tables_at_once(clone):
+    """Probes of the other data sets are those that are there, and statistics must not be left out of the run."""
+    content = yaml.safe_load((clone.folder / "config" / "tiny.yaml").read_text())
+    del content["datasets"]["word_class"], content["tasks"]["word_class.word_class"]
+    (clone.folder / "config" / "less.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    assert clone.planned("config/less.yaml") == TAIL
+    assert clone.snakemake(config="config/less.yaml").returncode == 0
+    table = pd.read_csv(clone.folder / "results" / "studies" / "tiny" / "statistics" / "layers.csv")
+    assert set(table["task"]) == {"place.position", "cities.truth", "larger_than.truth"}
+    assert clone.planned("config/less.yaml") == {}
+    assert clone.planned() == TAIL
+
+
+def test_a_changed_data_set_runs_its_own_chain_alone(clone):
+    clone.edit("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130")
+    one = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **TAIL}
+    assert clone.planned() == one
+    assert clone.snakemake().returncode == 0
+    clone.edit("config/tiny.yaml", "n_pairs: 130", "n_pairs: 120")
+    assert clone.planned() == TAIL
+
+
+def test_a_dry_run_writes_nothing(clone):
+    clone.edit("config/tiny.yaml", "n_resamples: 50", "n_resamples: 60")
+    before = {path: path.stat().st_mtime_ns for path in (clone.folder / "results").rglob("*")}
+    assert clone.planned() == TAIL
+    assert before == {path: path.stat().st_mtime_ns for path in (clone.folder / "results").rglob("*")}
+
+
+def test_a_failed_job_leaves_the_old_results_and_its_message_is_shown(clone):
+    study = clone.folder / "results" / "studies" / "tiny"
+    before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
+    (scores,) = clone.folder.glob("results/probes/atlas/cities-*/scores.safetensors")
+    scores.write_bytes(scores.read_bytes()[:1000])
+    clone.edit("config/tiny.yaml", "n_resamples: 50", "n_resamples: 60")
+    done = clone.snakemake()
+    assert done.returncode != 0
+    assert "StoreError: scores.safetensors cannot be read" in done.stderr
+    assert before == {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
+
+
+def test_shards_are_jobs_of_their_own_and_give_the_same_numbers(clone, study):
+    content = yaml.safe_load((clone.folder / "config" / "tiny.yaml").read_text())
+    content["name"] = "sharded"
+    content["models"]["atlas"]["shards"] = 3
+    (clone.folder / "config" / "sharded.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    assert clone.planned("config/sharded.yaml") == {"activations": 6, "probes": 8, **TAIL}
+    assert clone.snakemake(config="config/sharded.yaml").returncode == 0
+    (folder,) = [f for f in clone.folder.glob("results/activations/atlas/cities-*") if len(list(f.iterdir())) == 6]
+    assert sorted(path.name for path in folder.glob("*.sha256")) == [f"shard-{n}-of-3.sha256" for n in range(3)]
+    studies = (study, clone.folder / "results" / "studies" / "sharded")
+    one, other = (pd.read_csv(s / "statistics" / "layers.csv") for s in studies)
+    assert (one["estimate"] - other["estimate"]).abs().max() <= 0.005
+    (folder / "shard-1-of-3.safetensors").unlink()
+    for probes in clone.folder.glob("results/probes/atlas/cities-*"):
+        shutil.rmtree(probes)
+    shutil.rmtree(clone.folder / "results" / "studies" / "sharded")
+    assert clone.planned("config/sharded.yaml") == {"activations": 1, "probes": 1, **TAIL}
 
 
 def test_another_study_shares_what_it_has_in_common(clone):
