@@ -4,20 +4,25 @@
 PYTHON ?= python3
 CORES ?= 2
 UV ?= uv
+TEXTS ?=
+DEVICE ?= cpu
+BENCH ?=
 
 BIN := .venv/bin
 # Snakemake, DVC and the rules' commands start further programs of the environment by name. Only here, not for
 # the whole file: $(PYTHON) must stay the one outside the environment that it makes.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST := $(RUN) OMP_NUM_THREADS=1 $(BIN)/pytest tests
+# Waiting threads sleep: where other programs run beside, those that spin take the time of those that work.
+BENCHMARK := $(RUN) OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/extraction.py
 LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q --no-header --no-annotate \
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study atlas check test test-unit test-workflow contract architectures lock clean
+.PHONY: help setup develop study atlas check test test-unit test-workflow contract architectures bench-extraction lock clean
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 	@echo "Variables: CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
 
 setup: ## make .venv as envs/study.lock has it; does nothing when it is there
@@ -56,6 +61,10 @@ contract: develop ## what holds in the nnsight of the study and of the founding 
 
 architectures: develop ## write docs/architectures.md anew, as the tests find it
 	$(PYTEST)/model/test_architectures.py --write-documents
+
+bench-extraction: develop ## time extraction against others' ways (TEXTS=FOLDER, DEVICE=cuda, BENCH=more options)
+	$(BENCHMARK) --device $(DEVICE) $(if $(TEXTS),--texts "$(TEXTS)") $(BENCH)
+	$(BENCHMARK) --memory
 
 lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv)
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv, or its path as UV=..." >&2; exit 1; }

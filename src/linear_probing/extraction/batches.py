@@ -36,6 +36,22 @@ class Places:
     targets: Int[np.ndarray, " target"]
     owners: Int[torch.Tensor, " place"] | None
 
+    def on(self, device: torch.device) -> "Places":
+        """Return the same places with their tensors on a device."""
+        owners = None if self.owners is None else on_device(self.owners, device)
+        return Places(on_device(self.rows, device), on_device(self.columns, device), self.targets, owners)
+
+
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor of the host on a device, without waiting for the work that a GPU still has.
+
+    From memory that is not pinned, torch waits until everything that was started before is done: the GPU would then
+    stand idle while the next batch is prepared.
+    """
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -71,13 +87,14 @@ class Batch:
         device = model.device
         columns = torch.arange(self.ids.shape[1], device=device)
         if self.ends is None:
-            mask = (columns < self.lengths.to(device)[:, None]).long()
+            mask = (columns < on_device(self.lengths, device)[:, None]).long()
         else:
-            ends = self.ends.to(device)
+            ends = on_device(self.ends, device)
             seen = (columns[None, :] <= columns[:, None]) & (columns[:, None] < ends[:, None, :])
             mask = torch.zeros(seen.shape, dtype=model.dtype, device=device)
             mask = mask.masked_fill_(~seen, torch.finfo(model.dtype).min)[:, None]
-        inputs = {"input_ids": self.ids.to(device), "attention_mask": mask, "position_ids": self.positions.to(device)}
+        ids, positions = on_device(self.ids, device), on_device(self.positions, device)
+        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
         taken = inspect.signature(model.forward).parameters
         return {name: value for name, value in inputs.items() if name in taken}
 

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -91,14 +92,16 @@ def residual(value: Any, shape: tuple[int, int, int]) -> torch.Tensor:
 
 
 def gather(states: torch.Tensor, places: Places, dtype: torch.dtype) -> Float[torch.Tensor, "target d_model"]:
-    """Return one row per target: its place's states, or the mean over its places, summed in float32."""
-    rows = states[places.rows.to(states.device), places.columns.to(states.device)]
+    """Return one row per target: its place's states, or the mean over its places, summed in float32.
+
+    The places are on the states' device; nothing here makes a GPU's host wait.
+    """
+    rows = states[places.rows, places.columns]
     if places.owners is None:
         return rows.to(dtype)
-    owners = places.owners.to(states.device)
     sums = torch.zeros((len(places.targets), rows.shape[1]), dtype=torch.float32, device=rows.device)
-    sums.index_add_(0, owners, rows.float())
-    counts = torch.bincount(owners, minlength=len(places.targets))
+    sums.index_add_(0, places.owners, rows.float())
+    counts = sums.new_zeros(len(places.targets)).index_add_(0, places.owners, sums.new_ones(len(places.owners)))
     return (sums / counts[:, None]).to(dtype)
 
 
@@ -119,7 +122,9 @@ def read_batch(reader: Reader, batch: Batch, layers: Sequence[int], dtype: torch
     list[torch.Tensor]
         One of shape (n_targets, d_model) per layer.
     """
-    inputs, blocks, places = batch.inputs(reader.model), reader.blocks, batch.places
+    inputs, blocks = batch.inputs(reader.model), reader.blocks
+    # A model that is spread over devices has its states on several; each gets the places once.
+    places_on = cache(batch.places.on)
     shape = (*batch.ids.shape, reader.model.config.get_text_config().hidden_size)
     ids = inputs.pop("input_ids")  # by position: nnsight 0.5 takes no trace with keywords alone
     # Filled inside the trace: a name that is bound there does not exist outside.
@@ -127,7 +132,8 @@ def read_batch(reader: Reader, batch: Batch, layers: Sequence[int], dtype: torch
     with torch.no_grad(), reader.traced.trace(ids, **inputs, use_cache=False) as tracer:
         for layer in layers:
             value = blocks[0].input if layer == 0 else blocks[layer - 1].output
-            states.append(gather(residual(value, shape), places, dtype).save())  # type: ignore[attr-defined]
+            found = residual(value, shape)
+            states.append(gather(found, places_on(found.device), dtype).save())  # type: ignore[attr-defined]
         tracer.stop()
     return states
 
