@@ -26,7 +26,7 @@ import transformers
 import memory
 import texts
 from linear_probing.models import load_tokenizer
-from linear_probing.settings import ROOT
+from linear_probing.settings import BUDGETS, ROOT
 from linear_probing.stage import peak_memory_gb, run
 from ways import SHAPES, Setting, Way, n_weights, prepare, setting_of
 
@@ -197,12 +197,13 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=texts.SETS, default=texts.SETS)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--rounds", type=int, default=5, help="after one that warms up, on 64 texts on the CPU")
-    parser.add_argument("--budget", type=int, default=4096, help="tokens in a batch of (a) and of ours")
+    parser.add_argument("--budget", type=int, help="tokens in a batch of (a) and of ours; else the study's own default")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--peak-tflops", type=float, default=989.0, help="dense bf16 matrix rate; H100 and H200: 989")
     parser.add_argument("--memory", action="store_true", help="measure peak memory by number of targets, nothing else")
     arguments = parser.parse_args()
     arguments.shape = arguments.shape or {"cpu": "gpt2", "cuda": "llama-8b"}[arguments.device]
+    arguments.budget = arguments.budget or BUDGETS[arguments.device]
     torch.set_num_threads(arguments.threads)
     if arguments.memory:
         table(memory.HEAD, memory.rows(arguments.threads))

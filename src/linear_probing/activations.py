@@ -22,7 +22,7 @@ import torch
 from linear_probing import models, settings, tokens
 from linear_probing.extraction.choice import choose_plan
 from linear_probing.extraction.comparison import Difference, check, differences, reference, tolerance
-from linear_probing.extraction.reading import Reader, extract, wrap
+from linear_probing.extraction.reading import ActivationError, Reader, extract, wrap
 from linear_probing.settings import Model
 from linear_probing.stage import peak_memory_gb, record_of, replace_file, run, sha256
 from linear_probing.store import layer_name, write_tensors
@@ -64,9 +64,12 @@ def extract_shard(reader: Reader, data: Tokens, model: Model, layers: tuple[int,
     """
     stored = model.stored_dtype or model.dtype
     limit, dtype = tolerance(model.dtype, stored), getattr(torch, stored)
+    if not len(data.target_text):
+        width = reader.model.config.get_text_config().hidden_size
+        return Extracted({k: torch.empty((0, width), dtype=dtype) for k in layers}, "none", "no targets", [])
     expected = reference(reader, data, layers)
     plan, reason = choose_plan(reader, data, expected, dtype, limit, model)
-    states = extract(reader, data, plan, layers, dtype, model.tokens_per_batch)
+    states = extract(reader, data, plan, layers, dtype, model.budget)
     found = differences(reader, data, states, expected)
     check(data, expected, found, limit, model.name)
     return Extracted(states, plan.name, reason, found)
@@ -102,7 +105,7 @@ def write_record(path: Path, data: Tokens, extracted: Extracted, model: Model, s
         "n_targets": len(data.target_text),
         "n_tokens": n_tokens,
         "seconds": round(seconds, 3),
-        "tokens_per_second": round(n_tokens / seconds),
+        "tokens_per_second": round(n_tokens / max(seconds, 1e-9)),
         "peak_memory_gb": round(peak_memory_gb(), 3),
         "parity": [{**asdict(one), "relative": one.relative} for one in extracted.parity],
     }
@@ -118,7 +121,7 @@ def run_shard(reader: Reader, source: Path, final: Path, model: Model, layers: t
     write(final, extracted, tokens.read_position(source))
     seconds = time.monotonic() - start
     write_record(record_of(final).with_suffix(".json"), data, extracted, model, seconds)
-    worst = max(one.relative for one in extracted.parity)
+    worst = max((one.relative for one in extracted.parity), default=0.0)
     LOG.info(
         "%s: %d targets, %s path (%s), %.0f tokens/s, parity %.1e",
         final,
@@ -136,6 +139,9 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     study = settings.load(arguments.config)
     model = study.model(arguments.model)
+    if not 0 <= arguments.shard < model.shards:
+        message = f"--shard {arguments.shard}: {model.name} has {model.shards} shards, counted from 0"
+        raise ActivationError(message, file=arguments.config, do="name one of them, or change `shards`")
     files = [folder / model.shard_name(arguments.shard) for folder in arguments.output]
     absent = [pair for pair in zip(arguments.tokens, files, strict=True) if not pair[1].is_file()]
     start = time.monotonic()

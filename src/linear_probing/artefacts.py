@@ -30,7 +30,9 @@ TOKENIZER = (
     "vocab.json",
     "vocab.txt",
     "merges.txt",
+    "added_tokens.json",
     "chat_template.jinja",
+    ".model",
 )
 
 
@@ -112,7 +114,7 @@ class Artefacts:
             "tokens",
             {
                 "tables": of_tables,
-                "tokenizer": _files(model, TOKENIZER),
+                "tokenizer": _files(model, TOKENIZER + _own_code(model)),
                 "context": model.context(),
                 "chat": model.chat,
                 "position": dataset.position,
@@ -269,7 +271,11 @@ def _weights(model: Model) -> dict[str, str]:
     endings: tuple[str, ...] = WEIGHTS if model.seed is None else ("config.json",)
     if "pickled_weights" in model.allow:
         endings += PICKLED
-    return _files(model, endings + ((".py",) if "remote_code" in model.allow else ()))
+    return _files(model, endings + _own_code(model))
+
+
+def _own_code(model: Model) -> tuple[str, ...]:
+    return (".py",) if "remote_code" in model.allow else ()
 
 
 def _files(model: Model, endings: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,11 @@ from linear_probing.stage import StudyError
 MARK = "wherethetextstands"
 DATE = "26 Jul 2024"
 """What templates that state a date are given (Llama 3.1's own default), so that no token depends on the day."""
+DAY = {"%d": "26", "%-d": "26", "%e": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24"}
+DAY |= {"%a": "Fri", "%A": "Friday", "%H": "12", "%I": "12", "%M": "00", "%S": "00", "%p": "PM"}
+REPLACED = "".join(f" | replace('{code}', '{value}')" for code, value in DAY.items())
+CLOCK = "{%- macro strftime_now(format) -%}{{ format" + REPLACED + " }}{%- endmacro %}"
+"""Put before a template that asks for the time: its own function of the day, since it takes none from outside."""
 
 
 class ChatError(StudyError):
@@ -67,7 +72,10 @@ def render(tokenizer: Any, texts: Sequence[str], names: Sequence[str]) -> tuple[
 
 def _rendered(tokenizer: Any, text: str) -> str:
     message = [{"role": "user", "content": text}]
-    return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=False, date_string=DATE))
+    template = tokenizer.get_chat_template()
+    whole = CLOCK + template if "strftime_now" in template else template
+    options = {"tokenize": False, "add_generation_prompt": False, "date_string": DATE}
+    return str(tokenizer.apply_chat_template(message, chat_template=whole, **options))
 
 
 def _stands(rendered: str, text: str, shift: int) -> bool:

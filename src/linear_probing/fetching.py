@@ -8,12 +8,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from linear_probing.stage import StudyError
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.jinja", "*.model")
+ON_REQUEST = {"pickled_weights": ("*.bin",), "remote_code": ("*.py",)}
 CODE = (
     "import json, sys; from huggingface_hub import snapshot_download; "
     "print(snapshot_download(sys.argv[1], revision=sys.argv[2], allow_patterns=sys.argv[3:]))"
@@ -24,7 +26,7 @@ class FetchError(StudyError):
     """A model that cannot be fetched."""
 
 
-def model_folder(name: str, revision: str | None) -> Path:
+def model_folder(name: str, revision: str | None, allow: Sequence[str] = ()) -> Path:
     """Return the folder of a model: `name` itself if it is one, else that of the hub's model of this name.
 
     Parameters
@@ -33,6 +35,8 @@ def model_folder(name: str, revision: str | None) -> Path:
         A folder, or an id as 'openai-community/gpt2'.
     revision : str or None
         The commit's 40 hexadecimal digits, for an id.
+    allow : Sequence[str]
+        What is fetched besides, if it is named: 'pickled_weights', 'remote_code'.
 
     Raises
     ------
@@ -48,7 +52,8 @@ def model_folder(name: str, revision: str | None) -> Path:
             likely="the folder does not exist" if name.startswith((".", "/")) else "a branch or a short commit",
             do=f"copy the commit from the model's page, Files, History, and add --revision COMMIT to {name}",
         )
-    command = [sys.executable, "-c", CODE, name, revision, *WANTED]
+    more = [pattern for key in allow for pattern in ON_REQUEST[key]]
+    command = [sys.executable, "-c", CODE, name, revision, *WANTED, *more]
     environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "0"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""Load a model of the study, or its twin with random weights, and check it; find its blocks.
+"""Load a model of the study, or its twin with random weights, and check it.
 
 Only folders are read: a model is fetched and pinned before, never in passing. What could make a state wrong without a
 word is an error here, before the first batch: absent tensors, which would be drawn at random, and numbers that are not
@@ -7,6 +7,7 @@ finite. Pickled weights and code of a model's own run only where the configurati
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from linear_probing.settings import Model
 from linear_probing.stage import StudyError
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 DO = "name a complete model folder, or build the embedded model again with `make atlas`"
@@ -24,7 +25,7 @@ NEVER_RUN = ("pooler", "lm_head", "classifier", "score")
 
 
 class ModelError(StudyError):
-    """A model that cannot be loaded or whose blocks cannot be found."""
+    """A model that cannot be loaded."""
 
 
 def load(model: Model) -> Any:
@@ -58,6 +59,12 @@ def load(model: Model) -> Any:
         )
     _check_files(model)
     loaded = _pretrained(model) if model.seed is None else _random(model)
+    if loaded.get_input_embeddings().weight.is_meta:
+        raise ModelError(
+            f"model {model.name}: accelerate keeps its embedding on disk, where no input can be put",
+            likely="there is hardly any memory left on the devices",
+            do="free memory, or use a machine with more of it",
+        )
     for name, tensor in loaded.named_parameters():
         if not tensor.is_meta and not bool(torch.isfinite(tensor).all()):
             raise ModelError(
@@ -114,6 +121,18 @@ def _pretrained(model: Model) -> Any:
             likely="the weights are of another architecture than config.json, or a file of theirs was not fetched",
             do="fetch the whole model; absent tensors would be drawn at random",
         )
+    from linear_probing.architecture import blocks_path
+
+    blocks = blocks_path(loaded, model.blocks).rpartition(".")[2]
+    passed_over = sorted(name for name in found["unexpected_keys"] if re.search(rf"(^|[.]){blocks}[.]\d+[.]", name))
+    if passed_over:
+        raise ModelError(
+            f"model {model.name}: its blocks have no place for {len(passed_over)} tensors of its weights, "
+            f"{passed_over[0]} among them",
+            file=model.folder,
+            likely="config.json is of another architecture or has fewer layers than the weights",
+            do="fetch config.json and weights of one commit; such tensors would be passed over",
+        )
     return loaded
 
 
@@ -138,12 +157,10 @@ def _random(model: Model) -> Any:
 
 def _guarded(model: Model, build: Callable[[], Any]) -> Any:
     """Return what `build` does; its errors as ours."""
-    from safetensors import SafetensorError
-
     try:
         return build()
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        first = str(error).strip().split("\n", maxsplit=1)[0]
+    except Exception as error:  # config.json, weights and a model's own code can fail in any way
+        first = (str(error).strip() or type(error).__name__).split("\n", maxsplit=1)[0]
         code = "trust_remote_code" in str(error)
         raise ModelError(
             f"model {model.name} cannot be loaded: {first}",
@@ -184,57 +201,3 @@ def _tokenizer_class(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer
-
-
-def blocks_path(model: "torch.nn.Module", named: str | None = None) -> str:
-    """Return the dotted name of the module list that holds the model's blocks, as 'layers' or 'h'.
-
-    Parameters
-    ----------
-    model : transformers.PreTrainedModel
-        Whose configuration says how many blocks there are.
-    named : str, optional
-        The name, where the configuration of the study gives it; it is checked.
-
-    Raises
-    ------
-    ModelError
-        If no module list, or more than one outside the others, is as long as the number of layers.
-    """
-    import torch
-
-    expected = model.config.get_text_config().num_hidden_layers  # type: ignore[union-attr, operator]
-    lists = {n: len(m) for n, m in model.named_modules() if isinstance(m, torch.nn.ModuleList)}
-    fitting = [name for name, length in lists.items() if length == expected]
-    # A list within another (a block's experts) does not count beside it.
-    found = [name for name in fitting if not any(name.startswith(f"{other}.") for other in fitting)]
-    if named is not None:
-        found = [name for name in fitting if name == named]
-    if len(found) != 1:
-        shown = ", ".join(f"{name} ({length})" for name, length in lists.items() if name.count(".") < 3) or "none"
-        raise ModelError(
-            f"blocks of {type(model).__name__}: expected one module list of {expected} modules"
-            f"{f' named {named}' if named else ''}, found {', '.join(found) or 'none'}",
-            likely=f"the model's module lists are {shown}",
-            do="name the right one as `blocks` in the model's configuration",
-        )
-    return found[0]
-
-
-def tails(model: "torch.nn.Module", blocks: str) -> list[Callable[["torch.Tensor"], "torch.Tensor"]]:
-    """Return what may stand between the last block and a model's output: nothing, a norm, a projection, or both.
-
-    Found by structure: the modules beside the blocks whose class is a norm or a linear map. Which of them it is, a
-    comparison of states tells.
-    """
-    import torch
-
-    beside = model.get_submodule(blocks.rpartition(".")[0])
-    norms = [module for _, module in beside.named_children() if "norm" in type(module).__name__.lower()]
-    projections = [module for _, module in beside.named_children() if isinstance(module, torch.nn.Linear)]
-
-    def chain(*modules: "torch.nn.Module") -> Callable[["torch.Tensor"], "torch.Tensor"]:
-        return torch.nn.Sequential(*modules)
-
-    single = [chain(), *(chain(module) for module in (*norms, *projections))]
-    return single + [chain(norm, projection) for norm in norms for projection in projections]

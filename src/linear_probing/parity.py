@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from linear_probing import models
+from linear_probing import architecture, models
 from linear_probing.extraction.batches import PaddedTexts
 from linear_probing.extraction.choice import Trial, try_trees
 from linear_probing.extraction.comparison import (
@@ -65,12 +65,21 @@ class ParityInputError(StudyError):
 
 
 def every_token(texts: Sequence[str], tokenizer: Any) -> Tokens:
-    """Return the tokens of texts with every token a target."""
+    """Return the tokens of texts with every token a target; a text without a token is left out.
+
+    Raises
+    ------
+    ParityInputError
+        If no text has a token.
+    """
     encoded = [np.asarray(tokenizer(text)["input_ids"], dtype=np.int64) for text in texts]
+    encoded = [ids for ids in encoded if len(ids)]
+    if not encoded:
+        raise ParityInputError("no token: the tokenizer makes none of these texts", do="name other texts by --texts")
     lengths = [len(ids) for ids in encoded]
-    text = np.repeat(np.arange(len(texts)), lengths)
+    text = np.repeat(np.arange(len(encoded)), lengths)
     position = np.concatenate([np.arange(length) for length in lengths])
-    names = np.array([f"{number + 1}" for number in range(len(texts))])
+    names = np.array([f"{number + 1}" for number in range(len(encoded))])
     targets = np.array([f"token {place}" for place in position])
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Tokens(np.concatenate(encoded), starts, text, position, position, names, targets)
@@ -86,7 +95,8 @@ def compare(reader: Reader, data: Tokens) -> tuple[Reference, list[Difference], 
     """
     layers = range(reader.model.config.get_text_config().num_hidden_layers + 1)
     expected, dtype = reference(reader, data, layers), reader.model.dtype
-    found = extract(reader, data, PaddedTexts(data), layers, dtype, BUDGET)
+    plan = PaddedTexts(data, architecture.length_of_change(reader.model))
+    found = extract(reader, data, plan, layers, dtype, BUDGET)
     return expected, differences(reader, data, found, expected), try_trees(reader, data, expected, dtype, BUDGET)
 
 
@@ -135,7 +145,8 @@ def main() -> None:
     parser.add_argument("--allow", nargs="*", default=[], choices=["pickled_weights", "remote_code"])
     parser.add_argument("--texts", type=Path, help="a file with a text a line, instead of the authored ones")
     arguments = parser.parse_args()
-    folder, allow = model_folder(arguments.model, arguments.revision), tuple(arguments.allow)
+    allow = tuple(arguments.allow)
+    folder = model_folder(arguments.model, arguments.revision, allow)
     settings = Model(arguments.model, folder, arguments.dtype, device=arguments.device, allow=allow)
     data = every_token(read_texts(arguments.texts), models.load_tokenizer(folder, allow))
     reader = wrap(models.load(settings), arguments.blocks)

@@ -22,6 +22,8 @@ SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 METRICS = {"position": "r2", "binary": "auroc", "multiclass": "macro_f1"}
 PROBES = {"position": {"ridge"}, "binary": {"logistic"}, "multiclass": {"logistic", "ridge_classifier"}}
 TEXT_MODEL = "text"
+BUDGETS = {"cpu": 1024, "cuda": 8192, "auto": 8192}
+"""Tokens in a batch: a CPU is fastest while a batch's activations stay in its cache and in memory it has already."""
 DEPTH = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len")
 """What the architectures call these numbers in config.json; which is read without the library that knows them all."""
@@ -44,8 +46,8 @@ class Model:
         Of the twin's random weights; None for a model that is not a twin.
     device : str
         'cpu', 'cuda', or 'auto' for a model that accelerate spreads over what there is.
-    tokens_per_batch : int
-        Tokens that go through the model at once, padding included; halved when memory runs out.
+    tokens_per_batch : int, optional
+        Tokens that go through the model at once, padding included; `BUDGETS` has the default of each device.
     shards : int
         Jobs, and files per data set, that the targets are divided between.
     layers : tuple[int, ...], optional
@@ -67,7 +69,7 @@ class Model:
     dtype: str
     seed: int | None = None
     device: str = "cpu"
-    tokens_per_batch: int = 4096
+    tokens_per_batch: int | None = None
     shards: int = 1
     layers: tuple[int, ...] | None = None
     blocks: str | None = None
@@ -75,6 +77,11 @@ class Model:
     prefix_trees: bool = True
     stored_dtype: str | None = None
     allow: tuple[str, ...] = ()
+
+    @property
+    def budget(self) -> int:
+        """Tokens that go through the model at once; halved when memory runs out."""
+        return self.tokens_per_batch or BUDGETS[self.device]
 
     def shard_name(self, shard: int) -> str:
         """Return the name of one shard's file of activations."""

@@ -96,7 +96,11 @@ def covering(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[
     >>> covering([(0, 0), (0, 3), (3, 5), (5, 7), (7, 8)], 3, 7)
     (2, 3)
     """
-    found = [place for place, (first, last) in enumerate(offsets) if first < end and last > start and last > first]
+    found = [
+        place
+        for place, (first, last) in enumerate(offsets)
+        if start < end and first < end and last > start and last > first
+    ]
     return (found[0], found[-1]) if found else None
 
 
@@ -130,8 +134,10 @@ def tokenize(
         If the tokenizer has no chat template, or its template changes the text.
     """
     texts = list(data.texts["text"])
-    shifts = np.zeros(len(texts), dtype=np.int64)
+    shifts, inside = np.zeros(len(texts), dtype=np.int64), [(0, len(text)) for text in texts]
     if through_chat:
+        # A template strips a message: what stands there instead of its blanks is the template's own.
+        inside = [(len(text) - len(text.lstrip()), len(text.rstrip())) for text in texts]
         texts, shifts = chat.render(tokenizer, texts, list(data.texts["text_id"]))
     encoded = tokenizer(texts, return_offsets_mapping=True, add_special_tokens=not through_chat, truncation=False)
     lengths = np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
@@ -146,20 +152,21 @@ def tokenize(
     places = []
     columns = (data.targets[name] for name in ("target_id", "span_start", "span_end"))
     for text, target_id, start, end in zip(target_text, *columns, strict=True):
-        found = covering(encoded["offset_mapping"][text], int(start) + shifts[text], int(end) + shifts[text])
+        first, last = max(int(start), inside[text][0]), min(int(end), inside[text][1])
+        found = covering(encoded["offset_mapping"][text], first + shifts[text], last + shifts[text])
         if found is None:
             raise TokenError(
                 f"target {target_id}: no token covers its span",
                 do="give the span a character that is not blank",
             )
         places.append(found)
-    first, last = np.array(places, dtype=np.int64).T
+    firsts, lasts = np.array(places, dtype=np.int64).T
     return Tokens(
         ids=np.concatenate([np.asarray(ids, dtype=np.int64) for ids in encoded["input_ids"]]),
         starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         target_text=target_text,
-        target_first=last if position == "last" else first,
-        target_last=first if position == "first" else last,
+        target_first=lasts if position == "last" else firsts,
+        target_last=firsts if position == "first" else lasts,
         text_id=data.texts["text_id"].to_numpy(str),
         target_id=data.targets["target_id"].to_numpy(str),
     )

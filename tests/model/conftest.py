@@ -34,6 +34,10 @@ SIZES = {
     "bloom": {"hidden_size": 32, "n_head": 4, "n_layer": 3},
     "falcon": {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 3},
     "bert": PLAIN,
+    "roberta": {**PLAIN, "pad_token_id": 1},
+    "phi3": GROUPED,
+    "lfm2": {**GROUPED, "layer_types": ["conv", "full_attention", "conv"]},
+    "openai-gpt": EARLY,
 }
 
 

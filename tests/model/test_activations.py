@@ -127,3 +127,25 @@ def test_a_model_that_accelerate_places_has_the_same_states(atlas, data, seed):
 def test_every_configurations_layers_are_read(root, atlas):
     study = settings.load(root / "config" / "study.yaml")
     assert study.layers_of(study.model("atlas")) == tuple(range(7))
+
+
+def test_a_shard_without_targets_is_an_empty_file(atlas, data, tmp_path):
+    found = extract_shard(wrap(models.load(atlas)), data.shard(0, 100), atlas, (0, 6))
+    assert (found.path, found.parity) == ("none", [])
+    activations.write(tmp_path / "shard-0-of-2.safetensors", found, "last")
+    whole = extract_shard(wrap(models.load(atlas)), data, atlas, (0, 6))
+    activations.write(tmp_path / "shard-1-of-2.safetensors", whole, "last")
+    assert store.read_layer(tmp_path, 6, 4).shape == (4, 160)
+
+
+@pytest.mark.parametrize("away", ["norm", "layers.5"])
+def test_weights_that_accelerate_keeps_on_disk_give_the_same_states(atlas, data, tmp_path, away):
+    import accelerate
+
+    whole = extract_shard(wrap(models.load(atlas)), data, atlas, (0, 6)).states
+    model = models.load(atlas)
+    parts = ["embed_tokens", "rotary_emb", "norm", *(f"layers.{number}" for number in range(6))]
+    where = {part: "disk" if part == away else "cpu" for part in parts}
+    placed = accelerate.dispatch_model(model, where, main_device="cpu", offload_dir=tmp_path)
+    found = extract_shard(wrap(placed), data, atlas, (0, 6))
+    assert all(torch.allclose(whole[layer], found.states[layer], atol=1e-4) for layer in (0, 6))

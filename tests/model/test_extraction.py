@@ -7,7 +7,7 @@ import torch
 from linear_probing.extraction import choice
 from linear_probing.extraction.batches import PaddedTexts
 from linear_probing.extraction.comparison import differences, reference, sample
-from linear_probing.extraction.reading import ActivationError, extract, residual, wrap
+from linear_probing.extraction.reading import ActivationError, extract, is_out_of_memory, residual, wrap
 from linear_probing.extraction.trees import PrefixTrees
 from linear_probing.settings import Model
 from linear_probing.tokens import Tokens
@@ -220,3 +220,54 @@ def test_a_selection_keeps_its_texts(texts):
     assert part.target_id.tolist() == ["target 5", "target 0"]
     assert part.text_id.tolist() == ["text 0", "text 1"]
     assert part.text(1).tolist() == texts.text(1).tolist()
+
+
+def test_a_text_where_the_positions_angles_change_runs_alone(tiny_model, make_tokens):
+    """In longrope the longest text of a batch decides the angles of all its texts."""
+    scaling = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [8.0] * 4, "rope_theta": 1e4}
+    scaling["original_max_position_embeddings"] = 16
+    sizes = {"max_position_embeddings": 64, "original_max_position_embeddings": 16, "rope_parameters": scaling}
+    model = tiny_model("phi3", **sizes)
+    random = np.random.default_rng(0)
+    sequences = [random.integers(3, 64, length) for length in (20, 16, 15, 14, 30)]
+    ends = [len(ids) - 1 for ids in sequences]
+    data, reader = make_tokens(sequences, range(5), ends, ends), wrap(model)
+    expected = reference(reader, data, LAYERS)
+    plan, reason = choice.choose_plan(reader, data, expected, torch.float32, 2e-5, settings_of())
+    assert (plan.name, plan.n_alone, reason) == (
+        "padded",
+        2,
+        "a text is longer than 16 tokens, where the angles of its positions change",
+    )
+    right, wrong = (extract(reader, data, each, LAYERS, torch.float32, 1000) for each in (plan, PaddedTexts(data)))
+    assert all(one.relative <= 2e-5 for one in differences(reader, data, right, expected))
+    assert any(one.relative > 1e-4 for one in differences(reader, data, wrong, expected))
+
+
+def test_long_beginnings_are_shared_too(make_tokens):
+    texts = [np.concatenate([np.full(300, 3), np.full(10, 4 + number)]) for number in range(20)]
+    plan = PrefixTrees(make_tokens(texts, range(20), [309] * 20, [309] * 20))
+    assert plan.lengths == [500]
+
+
+def test_a_token_that_the_vocabulary_lacks_is_refused(tiny_model, make_tokens):
+    with pytest.raises(ActivationError, match="a text holds the token 64, the model's vocabulary has 64"):
+        read(tiny_model("llama"), make_tokens([np.array([3, 64])], [0], [1], [1]))
+
+
+def test_a_reference_that_does_not_fit_in_memory_is_an_error(tiny_model, texts):
+    model = tiny_model("llama")
+    model.layers[1].register_forward_pre_hook(lambda _, inputs: full(inputs[0], [], 8))
+    with pytest.raises(ActivationError, match=r"memory runs out with text text \d+ of \d+ tokens alone"):
+        reference(wrap(model), texts, LAYERS)
+
+
+def test_the_cpus_allocator_is_believed_too():
+    assert is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    assert not is_out_of_memory(RuntimeError("shapes do not fit"))
+
+
+def test_more_shards_than_targets_leave_some_empty(texts):
+    parts = [texts.shard(number, 200) for number in range(200)]
+    assert sum(len(part.target_text) for part in parts) == len(texts.target_text)
+    assert len(parts[0].target_text) == 0

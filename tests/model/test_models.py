@@ -5,9 +5,11 @@ import os
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
-from linear_probing import models
+from linear_probing import architecture, models
+from linear_probing.architecture import ArchitectureError
 from linear_probing.models import ModelError
 from linear_probing.settings import Model
 
@@ -117,7 +119,7 @@ def test_a_tokenizer_without_offsets_is_refused(saved):
 
 
 def test_blocks_are_found_by_structure(tiny_model):
-    assert [models.blocks_path(tiny_model(kind)) for kind in ("llama", "gpt2", "bert", "opt")] == [
+    assert [architecture.blocks_path(tiny_model(kind)) for kind in ("llama", "gpt2", "bert", "opt")] == [
         "layers",
         "h",
         "encoder.layer",
@@ -128,18 +130,74 @@ def test_blocks_are_found_by_structure(tiny_model):
 def test_ambiguous_blocks_have_to_be_named(tiny_model):
     model = tiny_model("llama")
     model.more = torch.nn.ModuleList([torch.nn.Linear(1, 1) for _ in range(3)])
-    with pytest.raises(ModelError, match=r"(?s)expected one module list of 3 modules, found layers, more.*as `blocks`"):
-        models.blocks_path(model)
-    assert models.blocks_path(model, "layers") == "layers"
-    with pytest.raises(ModelError, match=r"3 modules named h, found none"):
-        models.blocks_path(model, "h")
+    with pytest.raises(
+        ArchitectureError, match=r"(?s)expected one module list of 3 modules, found layers, more.*as `blocks`"
+    ):
+        architecture.blocks_path(model)
+    assert architecture.blocks_path(model, "layers") == "layers"
+    with pytest.raises(ArchitectureError, match=r"3 modules named h, found none"):
+        architecture.blocks_path(model, "h")
 
 
 def test_lists_within_blocks_do_not_count(tiny_model):
     model = tiny_model("llama")
     model.layers[0].experts = torch.nn.ModuleList([torch.nn.Linear(1, 1) for _ in range(3)])
-    assert models.blocks_path(model) == "layers"
+    assert architecture.blocks_path(model) == "layers"
 
 
 def test_nothing_is_fetched_in_passing():
     assert os.environ["HF_HUB_OFFLINE"] == "1"
+
+
+def test_tensors_that_the_blocks_have_no_place_for_are_not_passed_over(saved):
+    folder = saved()
+    change_weights(folder, lambda weights: weights.update({"layers.0.self_attn.q_proj.bias": torch.ones(32)}))
+    with pytest.raises(ModelError, match=r"no place for 1 tensors of its weights, layers.0.self_attn.q_proj.bias"):
+        load(folder)
+
+
+def test_fewer_layers_than_weights_are_refused(saved):
+    folder = saved()
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**content, "num_hidden_layers": 2}))
+    with pytest.raises(ModelError, match=r"no place for 9 tensors of its weights, layers.2"):
+        load(folder)
+
+
+def test_a_head_may_be_passed_over(saved):
+    folder = saved()
+    change_weights(folder, lambda weights: weights.update({"lm_head.weight": torch.ones(64, 32)}))
+    assert load(folder).config.num_hidden_layers == 3
+
+
+@pytest.mark.parametrize(("key", "value"), [("num_attention_heads", 0), ("hidden_size", "wide")])
+def test_a_configuration_of_nonsense_is_refused(saved, key, value):
+    folder = saved()
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**content, key: value}))
+    with pytest.raises(ModelError, match="some cannot be loaded"):
+        load(folder)
+
+
+def test_a_damaged_pickle_is_refused(saved):
+    folder = saved()
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"nothing that torch wrote")
+    with pytest.raises(ModelError, match="some cannot be loaded"):
+        load(folder, allow=("pickled_weights",))
+
+
+def test_an_encoder_with_a_decoder_is_refused():
+    sizes = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 2, "num_heads": 2, "vocab_size": 32}
+    model = transformers.T5Model(transformers.T5Config(**sizes, decoder_start_token_id=0))
+    with pytest.raises(ArchitectureError, match="T5Model has an encoder and a decoder"):
+        architecture.blocks_path(model)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("gpt2", 1024), ("bert", 512), ("bloom", None)])
+def test_the_context_is_that_of_the_configuration(tiny_model, kind, expected):
+    assert architecture.context(tiny_model(kind)) == expected
+
+
+def test_positions_behind_the_paddings_shorten_the_context(tiny_model):
+    assert architecture.context(tiny_model("roberta", max_position_embeddings=40)) == 38

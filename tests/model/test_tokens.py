@@ -1,5 +1,7 @@
 """Tokens: spans found by offsets at their first, last or all tokens, also in a rendered chat."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,10 +102,25 @@ def test_a_template_that_changes_the_text_is_refused(tokenizer_of_characters, te
         chat.render(tokenizer, ["the city"], ["0"])
 
 
-def test_a_template_with_a_date_does_not_depend_on_the_day(tokenizer_of_characters):
-    template = "{% if not date_string %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}{{ date_string }}"
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% if not date_string %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}{{ date_string }}",
+        "{{ strftime_now('%d %b %Y') }}",
+    ],
+)
+def test_a_template_with_a_date_does_not_depend_on_the_day(tokenizer_of_characters, template):
     tokenizer = tokenizer_of_characters(chat_template=template + "|{{ messages[0]['content'] }}")
     assert chat.render(tokenizer, ["ab"], ["0"])[0] == [f"{chat.DATE}|ab"]
+
+
+def test_the_fixed_day_is_written_as_a_template_asks(tokenizer_of_characters):
+    codes = " ".join(chat.DAY)
+    tokenizer = tokenizer_of_characters(
+        chat_template=f"{{{{ strftime_now('{codes}') }}}}|{{{{ messages[0]['content'] }}}}"
+    )
+    day = datetime(2024, 7, 26, 12, tzinfo=UTC)
+    assert chat.render(tokenizer, ["ab"], ["0"])[0] == [f"{day.strftime(codes)}|ab"]
 
 
 def test_what_is_written_is_read_back(bytewise, tmp_path):
@@ -115,3 +132,21 @@ def test_what_is_written_is_read_back(bytewise, tmp_path):
     assert tokens.read_position(tmp_path) == "mean"
     for name in (*tokens.NUMBERS, *tokens.NAMES):
         assert np.array_equal(getattr(again, name), getattr(data, name)), name
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end", "read_as"),
+    [("  ab cd", 0, 4, "ab"), ("ab cd  ", 3, 7, "cd"), (" ab ", 0, 4, "ab")],
+)
+def test_blanks_that_a_template_strips_are_not_its_own_tokens(tokenizer_of_characters, text, start, end, read_as):
+    tokenizer = tokenizer_of_characters(chat_template=CHAT)
+    data = tokens.tokenize(tables_of([(text, start, end)]), tokenizer, 128, position="mean", through_chat=True)
+    assert read(data, tokenizer).replace(" ", "") == read_as
+
+
+@pytest.mark.parametrize(("text", "start", "end"), [("  ab", 0, 2), ("ab  ", 2, 4), ("   ", 0, 3)])
+def test_a_span_of_stripped_blanks_has_no_token(tokenizer_of_characters, text, start, end):
+    with pytest.raises(TokenError, match="no token covers its span"):
+        tokens.tokenize(
+            tables_of([(text, start, end)]), tokenizer_of_characters(chat_template=CHAT), 128, through_chat=True
+        )

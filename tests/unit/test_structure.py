@@ -16,7 +16,7 @@ SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts"}
 ALLOWED = {
     "datasets": {"builders", "atlas"},
     "tokens": {"models", "chat"},
-    "models": set(),
+    "models": {"architecture"},
     "activations": {"models", "tokens", "extraction"},
     "probes": {"protocol", "controls"},
     "statistics": {"estimation", "probes"},

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from linear_probing import architecture
 from linear_probing.tokens import Tokens
 
 
@@ -82,7 +83,8 @@ class Batch:
         """Return the arguments of a model's forward pass, on its device.
 
         The mask of plain texts hides the padding; that of trees lets a token see its ancestors and itself, as numbers
-        that are added to the attention scores, which every attention implementation understands.
+        that are added to the attention scores, which every attention implementation understands. An encoder counts
+        positions itself: some count from behind the padding's, and padding on the right shifts none.
         """
         device = model.device
         columns = torch.arange(self.ids.shape[1], device=device)
@@ -95,14 +97,20 @@ class Batch:
             mask = mask.masked_fill_(~seen, torch.finfo(model.dtype).min)[:, None]
         ids, positions = on_device(self.ids, device), on_device(self.positions, device)
         inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        if architecture.declares_causal(model) is False:
+            del inputs["position_ids"]
         taken = inspect.signature(model.forward).parameters
         return {name: value for name, value in inputs.items() if name in taken}
 
 
 class Plan(Protocol):
-    """Units in the order in which they run; `lengths` are the columns each takes, never growing."""
+    """Units in the order in which they run.
+
+    `lengths` are the columns each takes, never growing; the first `n_alone` of them run alone whatever the budget.
+    """
 
     lengths: list[int]
+    n_alone: int
     name: str
 
     def batch(self, first: int, last: int) -> Batch:
@@ -163,14 +171,18 @@ def targets_by_text(data: Tokens) -> list[np.ndarray]:
 
 
 class PaddedTexts:
-    """Every text is a unit: sorted by length, padded right, with an explicit mask and explicit positions."""
+    """Every text is a unit: sorted by length, padded right, with an explicit mask and explicit positions.
+
+    Texts longer than `alone_above` run alone; see `architecture.length_of_change`.
+    """
 
     name = "padded"
 
-    def __init__(self, data: Tokens) -> None:
+    def __init__(self, data: Tokens, alone_above: int | None = None) -> None:
         self.data = data
         self.order = np.argsort(-data.lengths, kind="stable")
         self.lengths = data.lengths[self.order].tolist()
+        self.n_alone = 0 if alone_above is None else int((data.lengths > alone_above).sum())
         self.targets = targets_by_text(data)
 
     def batch(self, first: int, last: int) -> Batch:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from linear_probing import architecture
 from linear_probing.extraction.batches import PaddedTexts, Plan, n_computed
 from linear_probing.extraction.comparison import Difference, Reference, differences
 from linear_probing.extraction.reading import ActivationError, Reader, extract
@@ -46,8 +47,7 @@ def is_causal(reader: Reader, data: Tokens) -> bool:
     kernels run on the same shapes, and a tolerance would hide, in a coarse dtype, what an encoder mixes in. Experts
     get other shapes when other tokens choose them, so a mixture's attention may say of itself that it is causal.
     """
-    declared = [module.is_causal for module in reader.model.modules() if hasattr(module, "is_causal")]
-    if declared and all(declared):
+    if architecture.declares_causal(reader.model):
         return True
     ids = torch.from_numpy(data.text(int(data.lengths.argmax())))[None].to(reader.model.device)
     other = ids.clone()
@@ -73,6 +73,8 @@ def try_trees(reader: Reader, data: Tokens, expected: Reference, dtype: torch.dt
         Tokens in a batch.
     """
     part = data.select(expected.targets)
+    if architecture.mixes_otherwise(reader.model):
+        return Trial((), "tokens mix by convolutions or states, not by attention alone")
     if not is_causal(reader, part):
         return Trial((), "a later token changes the states before it")
     trial = Reference(np.arange(len(expected.targets)), expected.states, expected.before_norm)
@@ -100,13 +102,16 @@ def choose_plan(
     model : Model
         Whose settings say whether trees may be used, and how many tokens a batch holds.
     """
-    padded, budget = PaddedTexts(data), model.tokens_per_batch
+    change = architecture.length_of_change(reader.model)
+    padded, budget = PaddedTexts(data, change), model.budget
     if not model.prefix_trees:
         return padded, "prefix trees are switched off"
     trees, config = PrefixTrees(data), reader.model.config.get_text_config()
     windows = [window for window in (getattr(config, key, None) for key in WINDOWS) if window]
     if trees.deepest > min(windows, default=trees.deepest):
         return padded, "a text is longer than the model's window of attention"
+    if padded.n_alone:
+        return padded, f"a text is longer than {change} tokens, where the angles of its positions change"
     share = n_computed(trees.lengths, budget) / n_computed(padded.lengths, budget)
     if share >= 1:
         return padded, f"prefix trees would compute {share:.2f} of the padded path's tokens"

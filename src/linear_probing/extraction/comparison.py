@@ -8,13 +8,14 @@ it. Cost: sixteen texts, one by one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from linear_probing import models
-from linear_probing.extraction.reading import Reader
+from linear_probing import architecture
+from linear_probing.extraction.reading import ActivationError, Reader, check_texts, is_out_of_memory
 from linear_probing.stage import StudyError
 from linear_probing.tokens import Tokens
 
@@ -108,15 +109,15 @@ def reference(reader: Reader, data: Tokens, layers: Sequence[int]) -> Reference:
     before_norm: list[torch.Tensor] = []
 
     def keep(_module: object, _arguments: object, output: torch.Tensor | tuple[torch.Tensor, ...]) -> None:
-        returned[:] = [(output[0] if isinstance(output, tuple) else output)[0].float().cpu()]
+        returned[:] = [(output[0] if isinstance(output, tuple | list) else output)[0].float().cpu()]
 
+    check_texts(reader, data)
     hook = model.get_submodule(reader.path)[-1].register_forward_hook(keep)
     try:
         for text in sample(data):
             rows = np.flatnonzero(data.target_text == text)
             ids = torch.from_numpy(data.text(text))[None].to(model.device)
-            with torch.no_grad():
-                states = model(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
+            states = _own_states(model, ids, str(data.text_id[text]))
             spans = [slice(*span) for span in zip(data.target_first[rows], data.target_last[rows] + 1, strict=True)]
             for layer in layers:
                 of_text = states[layer][0].float().cpu()
@@ -127,6 +128,26 @@ def reference(reader: Reader, data: Tokens, layers: Sequence[int]) -> Reference:
         hook.remove()
     by_layer = {layer: torch.stack(states) for layer, states in found.items()}
     return Reference(np.concatenate(targets), by_layer, torch.stack(before_norm))
+
+
+def _own_states(model: Any, ids: torch.Tensor, name: str) -> tuple[torch.Tensor, ...]:
+    try:
+        with torch.no_grad():
+            states = model(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ActivationError(
+            f"memory runs out with text {name} of {ids.shape[1]:,} tokens alone, all its hidden states kept",
+            do="use device auto to spread the model, a smaller dtype, or shorter texts",
+        ) from error
+    if states is None or len(states) != model.config.get_text_config().num_hidden_layers + 1:
+        raise ActivationError(
+            f"{type(model).__name__} gives {len(states or ())} hidden states, expected one more than its layers",
+            likely="transformers does not give this architecture's states layer by layer",
+            do="use another model; states that cannot be compared are not extracted",
+        )
+    return states
 
 
 def differences(
@@ -174,9 +195,11 @@ def _last_difference(
 def _through_tails(reader: Reader, states: torch.Tensor, width: int) -> list[torch.Tensor]:
     """Return the states behind each of what may stand after the last block, where it gives the right width."""
     results = []
-    for tail in models.tails(reader.model, reader.path):
+    for tail in architecture.tails(reader.model, reader.path):
         weight = next(tail.parameters(), None)  # type: ignore[attr-defined]
-        device = reader.model.device if weight is None else weight.device
+        # Weights that accelerate has put away have no device; its hooks bring the states to where they run.
+        there = weight is not None and weight.device.type != "meta"
+        device = weight.device if weight is not None and there else torch.device("cpu")
         with torch.no_grad():
             through = tail(states.to(device, reader.model.dtype)).float().cpu()
         if through.shape[1] == width:

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from nnsight import NNsight
 from tqdm import tqdm
 
-from linear_probing import models
+from linear_probing import architecture
 from linear_probing.extraction.batches import Batch, Places, Plan, n_units
 from linear_probing.stage import StudyError
 from linear_probing.tokens import Tokens
@@ -58,7 +58,7 @@ class Transfer:
 
 def wrap(model: Any, blocks: str | None = None) -> Reader:
     """Return a reader of a model, whose blocks are found by structure or have the dotted name `blocks`."""
-    path = models.blocks_path(model, blocks)
+    path = architecture.blocks_path(model, blocks)
     with warnings.catch_warnings():
         # BERT has modules named `output`; nnsight says that `.output` stays a module's output, which is what is read.
         warnings.filterwarnings("ignore", message=".*which nnsight already serves on every module")
@@ -72,7 +72,7 @@ def residual(value: Any, shape: tuple[int, int, int]) -> torch.Tensor:
     Parameters
     ----------
     value : torch.Tensor or tuple
-        A tuple's first entry holds the states.
+        The first entry of a tuple (or a list, in the first GPT) holds the states.
     shape : tuple[int, int, int]
         The expected (n_rows, n_columns, d_model).
 
@@ -81,7 +81,7 @@ def residual(value: Any, shape: tuple[int, int, int]) -> torch.Tensor:
     ActivationError
         If the states have another shape.
     """
-    states: torch.Tensor = value[0] if isinstance(value, tuple) else value
+    states: torch.Tensor = value[0] if isinstance(value, tuple | list) else value
     if tuple(states.shape) != shape:
         raise ActivationError(
             f"a block's states have the shape {tuple(states.shape)}, expected {shape} (texts, positions, d_model)",
@@ -178,7 +178,7 @@ def transfers(
     """
     first, waiting = 0, None
     while first < len(plan.lengths):
-        count = n_units(plan.lengths, first, budget)
+        count = 1 if first < plan.n_alone else n_units(plan.lengths, first, budget)
         batch = plan.batch(first, first + count)
         states = _attempt(reader, batch, layers, dtype)
         if states is None:
@@ -199,8 +199,38 @@ def _attempt(reader: Reader, batch: Batch, layers: Sequence[int], dtype: torch.d
     """Return the states, or None when memory ran out; outside `except`, so that nothing of the failed pass is kept."""
     try:
         return read_batch(reader, batch, layers, dtype)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         return None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory ran out; on a CPU torch has no class of its own for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator: " in str(error)
+
+
+def check_texts(reader: Reader, data: Tokens) -> None:
+    """Check, before anything runs, that the model takes all texts.
+
+    Raises
+    ------
+    ActivationError
+        If a text is longer than the model's context, or has a token that its vocabulary lacks.
+    """
+    context, longest = architecture.context(reader.model), int(data.lengths.max())
+    if context is not None and longest > context:
+        raise ActivationError(
+            f"text {data.text_id[data.lengths.argmax()]} has {longest:,} tokens, the model's context is {context:,}",
+            do="leave the text out or shorten it; texts are never cut in silence",
+        )
+    rows = reader.model.get_input_embeddings().weight.shape[0]
+    if data.ids.max() >= rows:
+        raise ActivationError(
+            f"a text holds the token {data.ids.max()}, the model's vocabulary has {rows:,}",
+            likely="the tokenizer is of another model",
+            do="put the model's own tokenizer into its folder",
+        )
 
 
 def _halved(n_tokens: int, count: int) -> int:
@@ -248,14 +278,8 @@ def extract(
         If a text is longer than the model's context, a block's states have an unexpected shape or are not finite, or
         one unit does not fit in memory.
     """
-    config = reader.model.config.get_text_config()
-    context, longest = getattr(config, "max_position_embeddings", None), int(data.lengths.max())
-    if context is not None and longest > context:
-        raise ActivationError(
-            f"text {data.text_id[data.lengths.argmax()]} has {longest:,} tokens, the model's context is {context:,}",
-            do="leave the text out or shorten it; texts are never cut in silence",
-        )
-    width = config.hidden_size
+    check_texts(reader, data)
+    width = reader.model.config.get_text_config().hidden_size
     found = {layer: torch.empty((len(data.target_text), width), dtype=dtype) for layer in layers}
     with tqdm(total=int(data.lengths.sum()), unit="token", unit_scale=True, disable=None) as progress:
         for transfer in transfers(reader, plan, layers, dtype, budget, progress):

@@ -92,14 +92,20 @@ def pack(sequences: Sequence[Int[np.ndarray, " token"]], capacity: int = CAPACIT
 
 
 class PrefixTrees:
-    """Every pack is a unit; its texts end with their last target."""
+    """Every pack is a unit; its texts end with their last target.
+
+    A row has room for `capacity` tokens behind the longest text, where that text would fill the better part of a row:
+    or no other text could share its beginning.
+    """
 
     name = "tree"
+    n_alone = 0
 
     def __init__(self, data: Tokens, capacity: int = CAPACITY) -> None:
         self.data = data
         self.targets = targets_by_text(data)
         needed = [int(data.target_last[rows].max()) + 1 if len(rows) else 0 for rows in self.targets]
+        capacity += max(needed) if max(needed) > capacity / 2 else 0
         texts = [text for text, length in enumerate(needed) if length]
         found = [
             Pack(p.ids, p.positions, p.ends, [texts[place] for place in p.texts], p.columns)
