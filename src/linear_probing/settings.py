@@ -23,7 +23,7 @@ METRICS = {"position": "r2", "binary": "auroc", "multiclass": "macro_f1"}
 PROBES = {"position": {"ridge"}, "binary": {"logistic"}, "multiclass": {"logistic", "ridge_classifier"}}
 TEXT_MODEL = "text"
 BUDGETS = {"cpu": 1024, "cuda": 8192, "auto": 8192}
-"""Tokens in a batch: a CPU is fastest while a batch's activations stay in its cache and in memory it has already."""
+"""Tokens in a batch: a CPU is faster with small ones, which need less padding and keep more in its cache."""
 DEPTH = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len")
 """What the architectures call these numbers in config.json; which is read without the library that knows them all."""
