@@ -23,6 +23,9 @@ DO = "name a complete model folder, or build the embedded model again with `make
 NEVER_RUN = ("pooler", "lm_head", "classifier", "score")
 """Modules behind the last block: the states do not depend on them, so a checkpoint may lack them."""
 
+BUFFERS = re.compile(r"[.](attn|attention|self_attention)[.](masked_)?bias$|[.]inv_freq$")
+"""Constants of older checkpoints (causal masks, angles' frequencies), which a model makes itself today."""
+
 
 class ModelError(StudyError):
     """A model that cannot be loaded."""
@@ -124,7 +127,8 @@ def _pretrained(model: Model) -> Any:
     from linear_probing.architecture import blocks_path
 
     blocks = blocks_path(loaded, model.blocks).rpartition(".")[2]
-    passed_over = sorted(name for name in found["unexpected_keys"] if re.search(rf"(^|[.]){blocks}[.]\d+[.]", name))
+    unplaced = [name for name in found["unexpected_keys"] if not BUFFERS.search(name)]
+    passed_over = sorted(name for name in unplaced if re.search(rf"(^|[.]){blocks}[.]\d+[.]", name))
     if passed_over:
         raise ModelError(
             f"model {model.name}: its blocks have no place for {len(passed_over)} tensors of its weights, "

@@ -156,6 +156,21 @@ def test_tensors_that_the_blocks_have_no_place_for_are_not_passed_over(saved):
         load(folder)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("gpt2", "h.0.attn.masked_bias"),
+        ("gptj", "h.0.attn.bias"),
+        ("gpt_neox", "layers.0.attention.bias"),
+        ("llama", "layers.0.self_attn.rotary_emb.inv_freq"),
+    ],
+)
+def test_constants_of_older_checkpoints_may_be_passed_over(saved, kind, name):
+    folder = saved(kind)
+    change_weights(folder, lambda weights: weights.update({name: torch.ones(4)}))
+    assert load(folder).config.num_hidden_layers == 3
+
+
 def test_fewer_layers_than_weights_are_refused(saved):
     folder = saved()
     content = json.loads((folder / "config.json").read_text())

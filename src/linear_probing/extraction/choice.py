@@ -1,8 +1,8 @@
 """Choice: whether a shard's texts go through a model as prefix trees or padded.
 
-Trees are the default where they save tokens, where a later token changes nothing before it, and where
-they give on the reference's texts what transformers gives, also as a share of each target's own states: to fall back
-costs time alone, so this trial may be stricter than the check of what is stored.
+Trees are the default where they save tokens, where a later token changes nothing before it, and where they give on the
+reference's texts what transformers gives, also as a share of each target's own states: to fall back costs time alone,
+so this trial may be stricter than the check of what is stored.
 """
 
 from dataclasses import dataclass
