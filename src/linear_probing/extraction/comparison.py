@@ -2,7 +2,8 @@
 
 Padding, batches, prefix trees and nnsight are all between the two. Transformers' last entry is behind the final norm,
 so an extracted last layer goes through the norm before it is compared, besides being compared with what the last block
-returned. Tolerances are relative to a layer's greatest |state|: rounding grows with it. Cost: sixteen texts, one by one.
+returned. Tolerances are relative to a layer's greatest |state|: rounding grows with it.
+Cost: sixteen texts, one by one.
 """
 
 from collections.abc import Mapping, Sequence
