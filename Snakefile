@@ -1,17 +1,21 @@
 # A study, from its configuration to its figures. Rules stand in the order in which data flow.
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 from linear_probing import artefacts, settings
+from linear_probing.jobs import Jobs, configuration, folder_of, folders_of
 
 min_version("9.0")
+artefacts.check_checkout(Path(workflow.basedir))
 
 # One file says all there is to a study: --configfile replaces the default and is not laid over it. It is no input of a rule:
 # what a job takes from it is in the digest of its output, and two studies may share an output.
-CONFIG = artefacts.configuration(
+CONFIG = configuration(
     workflow.config_settings.configfiles, workflow.config_settings.config
 )
 STUDY = settings.load(CONFIG)
-PATHS = artefacts.Artefacts(STUDY)
+JOBS = Jobs(STUDY)
 
 
 wildcard_constraints:
@@ -22,12 +26,20 @@ wildcard_constraints:
 
 localrules:
     all,
+    activations,
 
 
+# Before the first job, and not in a dry run: what this study needs is not pruned for another's sake.
+onstart:
+    JOBS.write_manifest()
+
+
+# Every output is an update: a stage replaces its folder as a whole and must find there what it wrote, to know it for its own;
+# Snakemake would take the record away first.
 rule all:
     input:
-        PATHS.stamp("figures"),
-        PATHS.stamp("statistics"),
+        JOBS.record(JOBS.figures),
+        JOBS.record(JOBS.statistics),
 
 
 include: "workflow/rules/datasets.smk"

@@ -3,14 +3,14 @@
 A job takes one shard of every data set of a model, loads the model once, and leaves files that are there as they are,
 since their path says what made them. Before a shard, sixteen of its texts are read by transformers alone: they decide
 between prefix trees and padded texts, and after the shard what was extracted must equal them. Out: a safetensors file
-per data set with its digest beside it, and apart from the results a record of how it went. Memory: the model, a batch,
+per data set with its record beside it, and apart from the results a record of how it went. Memory: the model, a batch,
 and the states of one shard. Cost: loading, and less than one forward pass of the model without its head.
 """
 
 import argparse
-import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ import ml_dtypes
 import numpy as np
 import torch
 
-from linear_probing import models, settings, tokens
+from linear_probing import models, records, settings, tokens
 from linear_probing.extraction.choice import choose_plan
 from linear_probing.extraction.comparison import Difference, check, differences, reference, tolerance
 from linear_probing.extraction.reading import ActivationError, Reader, extract, wrap
+from linear_probing.provenance import Made
 from linear_probing.settings import Model
-from linear_probing.stage import peak_memory_gb, record_of, replace_file, run, sha256
+from linear_probing.stage import run, sha256
 from linear_probing.store import layer_name, write_tensors
 from linear_probing.tokens import Tokens
 
@@ -82,54 +83,65 @@ def to_numpy(states: torch.Tensor) -> np.ndarray:
     return states.numpy()
 
 
-def write(path: Path, extracted: Extracted, position: str) -> None:
+def write(path: Path, extracted: Extracted, metadata: Mapping[str, str]) -> None:
     """Write one shard's states; the header holds nothing that differs between identical runs."""
     arrays = {layer_name(layer): to_numpy(states) for layer, states in extracted.states.items()}
-    write_tensors(path, arrays, {"position": position})
-    write_mark(path)
+    write_tensors(path, arrays, metadata)
 
 
-def write_mark(path: Path) -> None:
-    """Write the SHA-256 of a shard beside it, as `sha256sum --check` reads it: the workflow's word that it is there."""
-    with replace_file(path.with_suffix(".sha256")) as temporary:
-        temporary.write_text(f"{sha256(path)}  {path.name}\n", encoding="utf-8")
-
-
-def write_record(path: Path, data: Tokens, extracted: Extracted, model: Model, seconds: float) -> None:
-    """Write what may differ between identical runs beside the results: path, device, time, memory, parity."""
+def details(data: Tokens, extracted: Extracted, model: Model, seconds: float) -> dict[str, Any]:
+    """Return what may differ between identical runs, for the record of how it went: path, device, speed, parity."""
     n_tokens = int(data.lengths.sum())
-    record: dict[str, Any] = {
+    return {
+        "device": model.device,
+        "dtype": model.dtype,
         "path": extracted.path,
         "reason": extracted.reason,
-        "device": model.device,
         "n_targets": len(data.target_text),
         "n_tokens": n_tokens,
-        "seconds": round(seconds, 3),
         "tokens_per_second": round(n_tokens / max(seconds, 1e-9)),
-        "peak_memory_gb": round(peak_memory_gb(), 3),
         "parity": [{**asdict(one), "relative": one.relative} for one in extracted.parity],
     }
-    with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def run_shard(reader: Reader, source: Path, final: Path, model: Model, layers: tuple[int, ...], shard: int) -> None:
-    """Read one data set's tokens, extract a shard of them and write it to `final`, with its record."""
-    start = time.monotonic()
-    data = tokens.read(source).shard(shard, model.shards)
+@dataclass(frozen=True)
+class Job:
+    """One data set's part of a job: tokens to read, the shard's file to write, and what it is made of (if recorded)."""
+
+    source: Path
+    final: Path
+    made: Made | None
+
+    @property
+    def record(self) -> Path:
+        """The record beside the file, which tells the workflow that it is there."""
+        return self.final.with_suffix(".json")
+
+    def is_done(self) -> bool:
+        """Return whether the file is there as it was written: a failed job's outputs lose their records alone."""
+        if self.made is None or not self.final.is_file():
+            return self.final.is_file()
+        return records.finished(self.final, self.made)
+
+
+def run_job(reader: Reader, job: Job, model: Model, layers: tuple[int, ...], shard: int, threads: int) -> None:
+    """Read one data set's tokens, extract a shard of them and write it with its records."""
+    start = time.time()
+    data = tokens.read(job.source).shard(shard, model.shards)
     extracted = extract_shard(reader, data, model, layers)
-    write(final, extracted, tokens.read_position(source))
-    seconds = time.monotonic() - start
-    write_record(record_of(final).with_suffix(".json"), data, extracted, model, seconds)
-    worst = max((one.relative for one in extracted.parity), default=0.0)
+    metadata = {"position": tokens.read_position(job.source)}
+    write(job.final, extracted, metadata | ({"digest": job.made.digest} if job.made else {}))
+    found = details(data, extracted, model, time.time() - start)
+    if job.made is not None:
+        records.write_run(job.final, job.made, start, {job.final.name: sha256(job.final)}, threads=threads, **found)
     LOG.info(
-        "%s: %d targets, %s path (%s), %.0f tokens/s, parity %.1e",
-        final,
+        "%s: %d targets, %s path (%s), %d tokens/s, parity %.1e",
+        job.final,
         len(data.target_text),
         extracted.path,
         extracted.reason,
-        data.lengths.sum() / seconds,
-        worst,
+        found["tokens_per_second"],
+        max((one.relative for one in extracted.parity), default=0.0),
     )
 
 
@@ -142,16 +154,20 @@ def main() -> None:
     if not 0 <= arguments.shard < model.shards:
         message = f"--shard {arguments.shard}: {model.name} has {model.shards} shards, counted from 0"
         raise ActivationError(message, file=arguments.config, do="name one of them, or change `shards`")
-    files = [folder / model.shard_name(arguments.shard) for folder in arguments.output]
-    absent = [pair for pair in zip(arguments.tokens, files, strict=True) if not pair[1].is_file()]
+    name, layers = model.shard_name(arguments.shard), study.layers_of(model)
+    pairs = zip(arguments.tokens, arguments.output, strict=True)
+    jobs = [Job(source, folder / name, records.today(study, "activations", folder)) for source, folder in pairs]
+    absent = [job for job in jobs if not job.is_done()]
     start = time.monotonic()
-    LOG.info("%s: %d of %d data sets to extract", model.name, len(absent), len(files))
-    if absent:
-        reader = wrap(models.load(model), model.blocks)
-        for source, final in absent:
-            run_shard(reader, source, final, model, study.layers_of(model), arguments.shard)
-    for file in set(files) - {final for _, final in absent}:
-        write_mark(file)
+    LOG.info("%s: %d of %d data sets to extract", model.name, len(absent), len(jobs))
+    for job in absent:
+        records.check(job.source)
+    reader = wrap(models.load(model), model.blocks) if absent else None
+    for job in jobs:
+        if reader and job in absent:
+            run_job(reader, job, model, layers, arguments.shard, arguments.threads)
+        if job.made:
+            records.write(job.record, job.made, [job.final])
     LOG.info("%s: %.1f s", model.name, time.monotonic() - start)
 
 

@@ -1,28 +1,29 @@
-"""Where every artefact of a study stands: paths that end in the digest of what made them. The Snakefile asks here.
+"""Where every artefact of a study stands, and what it is made of: paths that end in the digest of what made them.
 
 A path that exists is valid, so nothing is computed again for nothing and nothing is stale. Paths are relative to the
 working directory. Standard library, YAML and JSON schema only.
 """
 
 import json
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from linear_probing import settings
-from linear_probing.provenance import ROOT, digest, fingerprint, folder_digest
+from linear_probing.provenance import PACKAGE, ROOT, Made, constant, file_digest, folder_digest, made
 from linear_probing.settings import TEXT_MODEL, Dataset, Model, SettingsError, Study
-from linear_probing.stage import replace_file
+from linear_probing.stage import StudyError, replace_file
 
 DEFAULT = ROOT / "config" / "study.yaml"
-LEXICONS = ROOT / "data" / "lexicons"
 RESULTS = "results"
+STAGES = ("datasets", "tokens", "activations", "probes")
+"""The stages whose folders carry a digest; those of statistics and figures stand in the study's folder."""
+LAST_STAGES = ("statistics", "figures")
+MANIFEST, RECORD = "manifest.json", "record.json"
+FILE_SUFFIX, RECORD_SUFFIX = ".safetensors", ".json"
 WEIGHTS = (".safetensors", "config.json", "generation_config.json")
 PICKLED = (".bin", ".pt", ".pth")
-FILE_SUFFIX, MARK_SUFFIX = ".safetensors", ".sha256"
 TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -36,58 +37,38 @@ TOKENIZER = (
 )
 
 
-def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
-    """Return the one configuration file of a run: the one that was named, or the default study.
-
-    A named file stands for itself and is not laid over the default, so that a file says all there is to a study.
-
-    Raises
-    ------
-    SettingsError
-        If several files were named, or single values were overridden.
-    """
-    if len(named) > 1 or overrides:
-        found = f"{len(named)} files" if len(named) > 1 else "--config " + " ".join(overrides)
-        raise SettingsError(
-            f"expected one configuration file, found {found}", do="write one file and name it by --configfile"
-        )
-    path = Path(named[0]).resolve() if named else DEFAULT
-    return _shown(path)
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """One job: a shard of some data sets through one model. `marks` are the files that say that they are there."""
-
-    model: str
-    shard: int
-    gpus: int
-    tokens: list[str]
-    folders: list[str]
-    marks: list[str]
-    digest: str
-
-
 class Artefacts:
-    """Paths of one study's artefacts; the methods that take wildcards are the rules' input functions."""
+    """Folders of one study's artefacts, by stage; `made` has what each is made of."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self.made: dict[str, Made] = {}
         self.tables: dict[str, str] = {}
         self.tokens: dict[tuple[str, str], str] = {}
         self.activations: dict[tuple[str, str], str] = {}
         self.probes: dict[tuple[str, str], str] = {}
-        lexicons = folder_digest(LEXICONS, [".csv"])
         for name in study.probed:
             dataset = study.dataset(name)
-            made_of = {"builder": dataset.builder, **dataset.parameters}
-            made_of |= {"n_folds": study.n_folds, "seed": study.seed, "lexicons": lexicons, "name": name}
-            of_tables = fingerprint("datasets", made_of)
-            self.tables[name] = f"{RESULTS}/datasets/{name}-{of_tables}"
-            self._check_tasks(name, Path(self.tables[name], "card.json"))
-            self.probes[TEXT_MODEL, name] = self._probes(dataset, TEXT_MODEL, of_tables)
+            self._add_tables(dataset)
+            self._add_probes(dataset, TEXT_MODEL, self.tables[name])
             for model in study.models:
-                self._add_model(dataset, model, of_tables)
+                self._add_model(dataset, model)
+        self.statistics = self._add_last("statistics", self._of_statistics())
+        self.figures = self._add_last("figures", {"statistics": self.made[self.statistics].digest})
+
+    def _add(self, place: str, made: Made) -> str:
+        """Enter an artefact under its place and digest; return its folder."""
+        path = f"{RESULTS}/{made.stage}/{place}-{made.digest}"
+        self.made[path] = made
+        return path
+
+    def _add_tables(self, dataset: Dataset) -> None:
+        name, builder = dataset.name, f"builders.{dataset.builder}"
+        made_of = {"name": name, "builder": dataset.builder, **dataset.parameters}
+        made_of |= {"n_folds": self.study.n_folds, "seed": self.study.seed}
+        made_of |= {"sources": {source: _source(source) for source in constant(builder, "SOURCES") or ()}}
+        self.tables[name] = self._add(name, made("datasets", made_of, [builder]))
+        self._check_tasks(name, Path(self.tables[name], "card.json"))
 
     def _check_tasks(self, dataset: str, card: Path) -> None:
         """Check labels and splits against the data card where there is one; else the datasets stage does it.
@@ -108,21 +89,18 @@ class Artefacts:
                     do=settings.DO,
                 )
 
-    def _add_model(self, dataset: Dataset, model: Model, of_tables: str) -> None:
+    def _add_model(self, dataset: Dataset, model: Model) -> None:
         name, owner = dataset.name, self.tokenizer_of(model)
-        of_tokens = fingerprint(
-            "tokens",
-            {
-                "tables": of_tables,
-                "tokenizer": _files(model, TOKENIZER + _own_code(model)),
-                "context": model.context(),
-                "chat": model.chat,
-                "position": dataset.position,
-            },
-        )
-        self.tokens[owner, name] = f"{RESULTS}/tokens/{owner}/{name}-{of_tokens}"
-        made_of = {
-            "tokens": of_tokens,
+        of_tokens = {
+            "tables": self.made[self.tables[name]].digest,
+            "tokenizer": _files(model, TOKENIZER + _own_code(model)),
+            "context": model.context(),
+            "chat": model.chat,
+            "position": dataset.position,
+        }
+        self.tokens[owner, name] = self._add(f"{owner}/{name}", made("tokens", of_tokens))
+        of_states = {
+            "tokens": self.made[self.tokens[owner, name]].digest,
             "weights": _weights(model),
             "twin": model.seed,
             "dtype": model.dtype,
@@ -132,139 +110,127 @@ class Artefacts:
             "prefix_trees": model.prefix_trees,
             "shards": model.shards,
         }
-        of_states = fingerprint("activations", made_of)
-        self.activations[model.name, name] = f"{RESULTS}/activations/{model.name}/{name}-{of_states}"
-        self.probes[model.name, name] = self._probes(dataset, model.name, of_states)
+        self.activations[model.name, name] = self._add(f"{model.name}/{name}", made("activations", of_states))
+        self._add_probes(dataset, model.name, self.activations[model.name, name])
 
-    def _probes(self, dataset: Dataset, model: str, features: str) -> str:
-        tasks = [vars(task) for task in self.study.tasks_of(dataset.name)]
+    def _add_probes(self, dataset: Dataset, model: str, features: str) -> None:
         made_of = {
-            "features": features,
-            "tasks": tasks,
+            "features": self.made[features].digest,
+            "tasks": [vars(task) for task in self.study.tasks_of(dataset.name)],
             "penalties": self.study.penalties,
             "seed": self.study.seed,
         }
-        return f"{RESULTS}/probes/{model}/{dataset.name}-{fingerprint('probes', made_of)}"
+        self.probes[model, dataset.name] = self._add(f"{model}/{dataset.name}", made("probes", made_of))
 
-    def tokenizer_of(self, model: Model) -> str:
-        """Return the model that names the tokens: the first that reads texts the same way, so that twins share them."""
-        same = (model.folder, model.chat)
-        return next(other.name for other in self.study.models if (other.folder, other.chat) == same)
-
-    def configuration_for(self, wildcards: Any, input: Any) -> str:
-        """Return the configuration file, which every command names.
-
-        As it takes `input`, Snakemake holds it for derived from the input and does not run a job again for another file
-        name: what a job takes from the file is in the digest of its output.
-        """
-        return str(self.study.file)
-
-    def lexicons_for(self, wildcards: Any) -> list[str]:
-        """Return what a data set is built from, besides its parameters."""
-        self._current(self.tables[wildcards.dataset], wildcards.digest)
-        return [str(_shown(path)) for path in sorted(LEXICONS.glob("*.csv"))]
-
-    def tables_for(self, wildcards: Any) -> str:
-        """Return the tables of a data set."""
-        return self.tables[wildcards.dataset]
-
-    def extractions(self) -> list[Extraction]:
-        """Return the extraction jobs that there is work for: per model and shard, the data sets not extracted yet.
-
-        What is there is valid, since its path says what made it, and belongs to no job: so a job loads a model once for
-        all that is absent, and a study with fewer or other data sets plans nothing for those it shares. A mark whose
-        file is gone says what is no longer true and is taken back.
-        """
-        found = []
-        for model in self.study.models:
-            owner = self.tokenizer_of(model)
-            for shard in range(model.shards):
-                absent = []
-                for name in self.study.probed:
-                    mark = Path(self.mark(model, name, shard))
-                    if mark.is_file() and not mark.with_suffix(FILE_SUFFIX).is_file():
-                        mark.unlink()
-                    if not mark.is_file():
-                        absent.append(name)
-                if absent:
-                    tokens = [self.tokens[owner, name] for name in absent]
-                    folders = [self.activations[model.name, name] for name in absent]
-                    marks = [self.mark(model, name, shard) for name in absent]
-                    gpus = int(model.device != "cpu")
-                    found.append(Extraction(model.name, shard, gpus, tokens, folders, marks, digest(marks)))
-        return found
-
-    def mark(self, model: Model, dataset: str, shard: int) -> str:
-        """Return the file that says that a shard is there: its SHA-256, beside it."""
-        return str(Path(self.activations[model.name, dataset], model.shard_name(shard)).with_suffix(MARK_SUFFIX))
-
-    def marks_for(self, wildcards: Any) -> list[str]:
-        """Return the marks of the shards on which a model's probes of a data set depend."""
-        self._current(self.probes[wildcards.model, wildcards.dataset], wildcards.digest)
-        model = self.study.model(wildcards.model)
-        return [self.mark(model, wildcards.dataset, shard) for shard in range(model.shards)]
-
-    def activations_for(self, wildcards: Any) -> str:
-        """Return the activations that are probed."""
-        return self.activations[wildcards.model, wildcards.dataset]
-
-    def _current(self, path: str, found: str) -> None:
-        if Path(path).stem.rpartition("-")[2] != found:
-            raise SettingsError(
-                f"the digest {found} is not that of today's code and configuration",
-                file=path,
-                likely="the path of an older run was asked for",
-                do="ask for a study, not for a path with a digest",
-            )
-
-    def stamp(self, stage: str) -> str:
-        """Return the file in the folder of a last stage, statistics or figures, whose name says what made the folder.
-
-        The folder has no digest, so that a reader finds it. The file comes and goes with the folder, which a stage
-        replaces as a whole: a failed job leaves the old one.
-        """
-        return f"{RESULTS}/studies/{self.study.name}/{stage}/.made-of-{self.manifest()[stage]}.json"
-
-    def output_folder(self, wildcards: Any, output: Any) -> str:
-        """Return the folder of a rule's first output."""
-        return str(Path(output[0]).parent)
-
-    def input_folder(self, wildcards: Any, input: Any) -> str:
-        """Return the folder of a rule's first input."""
-        return str(Path(input[0]).parent)
-
-    def manifest(self) -> dict[str, Any]:
-        """Return what the study is made of now: every current path, and the digests of statistics and figures."""
+    def _of_statistics(self) -> dict[str, Any]:
         return {
-            "study": self.study.name,
-            "datasets": sorted(self.tables.values()),
-            "tokens": sorted(self.tokens.values()),
-            "activations": sorted(self.activations.values()),
-            "probes": sorted(self.probes.values()),
-            "statistics": self._statistics,
-            "figures": fingerprint("figures", {"statistics": self._statistics}),
-        }
-
-    @cached_property
-    def _statistics(self) -> str:
-        made_of = {
             "probes": sorted(self.probes.values()),
             "models": [model.name for model in self.study.models],
             "bootstrap": vars(self.study.bootstrap),
             "seed": self.study.seed,
             "tasks": [task.name for task in self.study.tasks],
         }
-        return fingerprint("statistics", made_of)
 
-    def write_manifest(self, folder: Path) -> None:
-        """Write manifest.json into a study's folder: which folders it stands on."""
-        with replace_file(folder / "manifest.json") as temporary:
-            temporary.write_text(json.dumps(self.manifest(), indent=2) + "\n", encoding="utf-8")
+    def _add_last(self, stage: str, made_of: dict[str, Any]) -> str:
+        path = f"{RESULTS}/studies/{self.study.name}/{stage}"
+        self.made[path] = made(stage, made_of)
+        return path
+
+    def tokenizer_of(self, model: Model) -> str:
+        """Return the model that names the tokens: the first that reads texts the same way, so that twins share them."""
+        same = (model.folder, model.chat)
+        return next(other.name for other in self.study.models if (other.folder, other.chat) == same)
+
+    def record(self, folder: str) -> str:
+        """Return the file that says what a folder is made of and holds, and so that it is there.
+
+        The folders of the last stages have no digest, so that a reader finds them; the names of their records have it.
+        """
+        last = folder in (self.statistics, self.figures)
+        return f"{folder}/record-{self.made[folder].digest}.json" if last else f"{folder}/{RECORD}"
+
+    def shard_record(self, model: Model, dataset: str, shard: int) -> str:
+        """Return the record of one shard of a model's activations; each has its own, since jobs write them."""
+        file = Path(self.activations[model.name, dataset], model.shard_name(shard))
+        return str(file.with_suffix(RECORD_SUFFIX))
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the study needs: every folder by stage, and the digests of statistics and figures."""
+        return {
+            "study": self.study.name,
+            "configuration": str(shown(self.study.file)),
+            "datasets": sorted(self.tables.values()),
+            "tokens": sorted(self.tokens.values()),
+            "activations": sorted(self.activations.values()),
+            "probes": sorted(self.probes.values()),
+            "statistics": self.made[self.statistics].digest,
+            "figures": self.made[self.figures].digest,
+        }
+
+    def write_manifest(self) -> None:
+        """Write manifest.json into the study's folder: nothing that it names is pruned, for whatever study."""
+        path = Path(self.figures).parent / MANIFEST
+        text = json.dumps(self.manifest, indent=2) + "\n"
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            with replace_file(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
     """Return a path as relative as it can be: commands are to be read, and a moved repository is the same one."""
-    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
+    path = path.absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def manifests() -> dict[str, dict[str, Any]]:
+    """Return the manifests of all studies that stand in the results, by the study's name.
+
+    Raises
+    ------
+    StudyError
+        If one cannot be read: what it names would be held for nobody's.
+    """
+    found = {}
+    for path in sorted(Path(RESULTS, "studies").glob(f"*/{MANIFEST}")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found[path.parent.name] = {key: content[key] for key in ("configuration", *STAGES, *LAST_STAGES)}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StudyError(
+                f"{MANIFEST} cannot be read: {error}",
+                file=path,
+                likely="the file was cut short or edited",
+                do="delete it and run snakemake on that study's configuration: it is written anew",
+            ) from error
+    return found
+
+
+def check_checkout(folder: Path) -> None:
+    """Check that the code that runs is that of the checkout it runs in: a digest must not be of other code.
+
+    Raises
+    ------
+    StudyError
+        If the folder has a package of this name that is not the one imported.
+    """
+    own = folder / "src" / PACKAGE.name
+    if own.is_dir() and own.resolve() != PACKAGE.resolve():
+        raise StudyError(
+            f"this checkout's {PACKAGE.name} would not run, but that of {ROOT}",
+            file=own,
+            likely="the environment belongs to another checkout",
+            do="run `make setup` here and use .venv, or set PYTHONPATH=src",
+        )
+
+
+def _source(name: str) -> str:
+    try:
+        return file_digest(ROOT / name)
+    except OSError as error:
+        raise StudyError(
+            f"{name} cannot be read: {error.strerror}", file=ROOT / name, do=f"restore it: git checkout -- {name}"
+        ) from error
 
 
 def _weights(model: Model) -> dict[str, str]:

@@ -6,32 +6,49 @@ The tables are checked as every later stage will read them, so a broken builder 
 
 import argparse
 import hashlib
+import importlib
 import json
 import logging
+import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from linear_probing import settings, tables
-from linear_probing.builders import agreement, city_statements, comparisons, place, word_class
+from linear_probing import records, settings, tables
 from linear_probing.builders.draft import Draft
+from linear_probing.provenance import ROOT
 from linear_probing.settings import Dataset, Study
-from linear_probing.stage import replace_folder, run
+from linear_probing.stage import StudyError, run
 
 LOG = logging.getLogger("datasets")
-BUILDERS: dict[str, Callable[..., Draft]] = {
-    "place": place.build,
-    "city_statements": city_statements.build,
-    "comparisons": comparisons.build,
-    "agreement": agreement.build,
-    "word_class": word_class.build,
-}
 
 
 def build(study: Study, dataset: Dataset) -> Draft:
-    """Return a data set's draft, as its builder makes it from the configuration's parameters, folds and seed."""
-    return BUILDERS[dataset.builder](**dataset.parameters, n_folds=study.n_folds, seed=study.seed)
+    """Return a data set's draft, as its builder makes it from the configuration's parameters, folds and seed.
+
+    The builder is imported by name: a new one changes no other data set's digest. What it reads of the repository's data
+    is in the digest because its `SOURCES` name it, which is watched here.
+
+    Raises
+    ------
+    StudyError
+        If it reads a file of data/ that its SOURCES do not name.
+    """
+    read: set[str] = set()
+    sys.addaudithook(lambda event, arguments: read.add(str(arguments[0])) if event == "open" else None)
+    builder = importlib.import_module(f"linear_probing.builders.{dataset.builder}")
+    draft: Draft = builder.build(**dataset.parameters, n_folds=study.n_folds, seed=study.seed)
+    paths = {Path(name).resolve() for name in read}
+    inside = {path.relative_to(ROOT).as_posix() for path in paths if path.is_relative_to(ROOT / "data")}
+    unnamed = sorted(inside - set(getattr(builder, "SOURCES", ())))
+    if unnamed:
+        raise StudyError(
+            f"{dataset.builder} reads {unnamed[0]}, which its SOURCES do not name",
+            file=builder.__file__,
+            likely="a new source, whose changes would go unnoticed",
+            do=f'add "{unnamed[0]}" to SOURCES',
+        )
+    return draft
 
 
 def card(dataset: Dataset, draft: Draft, digests: dict[str, str]) -> dict[str, Any]:
@@ -75,8 +92,8 @@ def main() -> None:
     dataset = study.dataset(arguments.dataset)
     start = time.monotonic()
     LOG.info("%s: building with %s", dataset.name, dataset.builder)
-    draft = build(study, dataset)
-    with replace_folder(arguments.output) as folder:
+    with records.making(study, "datasets", arguments.output, []) as folder:
+        draft = build(study, dataset)
         write(folder, dataset, draft)
         written = tables.read(folder)
         tables.check_labels(written, study.tasks_of(dataset.name), arguments.output)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from linear_probing import artefacts, settings
+from linear_probing import records, settings
 from linear_probing.drawing import layers, plane, style
 from linear_probing.drawing import map as world
 from linear_probing.drawing.tables import Tables, read
 from linear_probing.settings import Study
-from linear_probing.stage import STAMP, replace_folder, run, write_stamp
+from linear_probing.stage import run
 
 LOG = logging.getLogger("figures")
 
@@ -42,18 +42,16 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--statistics", type=Path, required=True, help="folder of the statistics stage")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--stamp", type=Path, default=Path(STAMP), help="name of the file that lists what was written")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     start = time.monotonic()
     LOG.info("%s: drawing from %s", study.name, arguments.statistics)
-    tables = read(arguments.statistics)
     n_files = 0
-    with replace_folder(arguments.output) as folder, style.theme():
+    inputs = [arguments.statistics]
+    with records.making(study, "figures", arguments.output, inputs) as folder, style.theme():
+        tables = read(arguments.statistics)
         for name, figure in draw(study, tables):
             n_files += len(style.save(figure, folder, name))
-        write_stamp(folder, arguments.stamp.name)
-    artefacts.Artefacts(study).write_manifest(arguments.output.parent)
     LOG.info("%s: %d files, %.1f s", study.name, n_files, time.monotonic() - start)
 
 

@@ -21,10 +21,10 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from linear_probing import controls, settings, store, tables
+from linear_probing import controls, records, settings, store, tables
 from linear_probing.protocol import probe_out_of_fold
 from linear_probing.settings import Study, Task
-from linear_probing.stage import replace_folder, run
+from linear_probing.stage import run
 from linear_probing.store import layer_name, write_tensors
 from linear_probing.tables import Tables
 
@@ -117,14 +117,14 @@ def main() -> None:
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     name = study.dataset(arguments.dataset).name
-    data = tables.read(arguments.tables)
-    tables.check_labels(data, study.tasks_of(name), arguments.tables)
-    start = time.monotonic()
-    LOG.info("%s: %d targets, %d tasks", name, len(data.targets), len(study.tasks_of(name)))
-    with threadpool_limits(arguments.threads):
-        states = arguments.activations
-        probed = probe_states(study, data, name, states) if states else probe_baselines(study, data, name)
-    with replace_folder(arguments.output) as folder:
+    start, states, threads = time.monotonic(), arguments.activations, arguments.threads
+    inputs = [arguments.tables] + ([states] if states else [])
+    with records.making(study, "probes", arguments.output, inputs, threads=threads) as folder:
+        data = tables.read(arguments.tables)
+        tables.check_labels(data, study.tasks_of(name), arguments.tables)
+        LOG.info("%s: %d targets, %d tasks", name, len(data.targets), len(study.tasks_of(name)))
+        with threadpool_limits(threads):
+            probed = probe_states(study, data, name, states) if states else probe_baselines(study, data, name)
         write_tensors(folder / SCORES, probed.scores, {})
         pd.DataFrame(probed.fits).to_csv(folder / FITS, index=False, lineterminator="\n")
     LOG.info("%s: %d fits, %.1f s", name, len(probed.fits), time.monotonic() - start)

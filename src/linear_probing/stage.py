@@ -1,7 +1,6 @@
 """What every stage shares: the form of an error, how a command ends, and files that appear whole or not at all."""
 
 import hashlib
-import json
 import logging
 import os
 import resource
@@ -12,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MESSAGE_INDENT = "\n  "
-STAMP = ".made-of-unknown.json"
 
 
 class StudyError(Exception):
@@ -53,7 +51,6 @@ def run(main: Callable[[], None]) -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         main()
-        logging.getLogger("stage").info("%.2f GB of memory at most", peak_memory_gb())
     except StudyError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(1)
@@ -69,46 +66,6 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, read piece by piece."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_stamp(folder: Path, name: str) -> None:
-    """Write the file that lists what a folder holds, by name and SHA-256; its own name says what made the folder."""
-    digests = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-    (folder / name).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
-
-
-def check_stamp(folder: Path) -> None:
-    """Check that a folder holds what its stamp lists; one without a stamp was written by hand and passes.
-
-    Raises
-    ------
-    StudyError
-        With the first file that is missing or was changed.
-    """
-    for stamp in sorted(folder.glob(".made-of-*.json")):
-        for name, digest in json.loads(stamp.read_text(encoding="utf-8")).items():
-            found = sha256(folder / name) if (folder / name).is_file() else None
-            if found != digest:
-                raise StudyError(
-                    f"{name} is {'missing' if found is None else 'not what was written'}",
-                    file=folder / name,
-                    likely="the file was deleted, cut short, or edited",
-                    do=f"delete the folder {folder} and run snakemake again",
-                )
-
-
-def record_of(artefact: Path) -> Path:
-    """Return where the record of an artefact stands: beside all results, since it differs between identical runs.
-
-    Examples
-    --------
-    >>> record_of(Path("results/activations/atlas/place-0123456789")).as_posix()
-    'results/records/activations/atlas/place-0123456789'
-    """
-    for folder in artefact.parents:
-        if folder.name == "results":
-            return folder / "records" / artefact.relative_to(folder)
-    return artefact.parent / "records" / artefact.name
 
 
 def _beside(final: Path) -> Path:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from linear_probing import settings
+from linear_probing import records, settings
 from linear_probing.estimation.estimates import estimate_tables
 from linear_probing.estimation.places import map_table, plane_table, summarise_map
 from linear_probing.estimation.scores import Scores, read_scores
 from linear_probing.probes import FITS
 from linear_probing.settings import Study
-from linear_probing.stage import STAMP, replace_folder, run, write_stamp
+from linear_probing.stage import run
 
 LOG = logging.getLogger("statistics")
 PRECISION = "%.6g"
@@ -70,18 +70,16 @@ def main() -> None:
         "--probes", type=Path, nargs="+", required=True, help=f"folders of the probes stage, with {FITS}"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--stamp", type=Path, default=Path(STAMP), help="name of the file that lists what was written")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     start = time.monotonic()
     LOG.info("%s: %d data sets, %d probe folders", study.name, len(arguments.datasets), len(arguments.probes))
-    tables = compute(study, read_scores(study, arguments.datasets, arguments.probes))
-    with replace_folder(arguments.output) as folder:
+    with records.making(study, "statistics", arguments.output, arguments.datasets + arguments.probes) as folder:
+        tables = compute(study, read_scores(study, arguments.datasets, arguments.probes))
         for name, table in tables.items():
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
         text = json.dumps(headlines(tables["best_layer.csv"]), indent=2)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-        write_stamp(folder, arguments.stamp.name)
     LOG.info("%s: %d rows of layers.csv, %.1f s", study.name, len(tables["layers.csv"]), time.monotonic() - start)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from linear_probing import chat, models, settings, tables
-from linear_probing.stage import StudyError, replace_folder, run
+from linear_probing import chat, models, records, settings, tables
+from linear_probing.stage import StudyError, run
 from linear_probing.store import read_metadata, read_tensors, write_tensors
 from linear_probing.tables import Tables
 
@@ -212,12 +212,12 @@ def main() -> None:
     study = settings.load(arguments.config)
     model = study.model(arguments.model)
     position = study.dataset(tables.dataset_name(arguments.dataset)).position
-    data = tables.read(arguments.dataset)
     start = time.monotonic()
-    LOG.info("%s: %d texts", arguments.dataset.name, len(data.texts))
-    tokenizer = models.load_tokenizer(model.folder, model.allow)
-    tokens = tokenize(data, tokenizer, model.context(), position=position, through_chat=model.chat)
-    with replace_folder(arguments.output) as folder:
+    with records.making(study, "tokens", arguments.output, [arguments.dataset]) as folder:
+        data = tables.read(arguments.dataset)
+        LOG.info("%s: %d texts", arguments.dataset.name, len(data.texts))
+        tokenizer = models.load_tokenizer(model.folder, model.allow)
+        tokens = tokenize(data, tokenizer, model.context(), position=position, through_chat=model.chat)
         write(folder, tokens, position)
     LOG.info("%s: %d tokens, %.1f s", arguments.dataset.name, len(tokens.ids), time.monotonic() - start)
 

@@ -1,15 +1,15 @@
 # The residual stream at every target, layer by layer: a job per model and shard, for the data sets that are not there yet.
-# The model is loaded once for all of them. A job's output are the marks of its files, not the files: what a failed job has
-# finished stays.
-for EXTRACTION in PATHS.extractions():
+# The model is loaded once for all of them. A job's outputs are the records of its files, not the files: what a failed job
+# has finished stays.
+for EXTRACTION in JOBS.extractions():
 
     rule:
         name:
             f"activations_{EXTRACTION.model}_{EXTRACTION.shard}"
         input:
-            tokens=ancient(EXTRACTION.tokens),
+            tokens=ancient(EXTRACTION.token_records),
         output:
-            EXTRACTION.marks,
+            update(EXTRACTION.records),
         log:
             f"logs/activations/{EXTRACTION.model}-{EXTRACTION.shard}-{EXTRACTION.digest}.log",
         conda:
@@ -19,11 +19,18 @@ for EXTRACTION in PATHS.extractions():
             mem_mb=1000,
             gpu=EXTRACTION.gpus,
         params:
-            config=PATHS.configuration_for,
+            config=JOBS.configuration_for,
             model=EXTRACTION.model,
             shard=EXTRACTION.shard,
+            tokens=EXTRACTION.tokens,
             folders=EXTRACTION.folders,
         shell:
             "python -m linear_probing.activations --config {params.config} --model {params.model}"
-            " --tokens {input.tokens} --output {params.folders} --shard {params.shard}"
+            " --tokens {params.tokens} --output {params.folders} --shard {params.shard}"
             " --threads {threads} 2> {log}"
+
+
+rule activations:
+    # All that needs the models: what DVC keeps, and what a study can be made from without a GPU.
+    input:
+        ancient(JOBS.all_states()),

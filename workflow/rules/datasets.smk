@@ -1,9 +1,9 @@
 rule datasets:
     # Texts and targets of a data set, with labels and folds.
     input:
-        lexicons=ancient(PATHS.lexicons_for),
+        sources=ancient(JOBS.sources_for),
     output:
-        directory("results/datasets/{dataset}-{digest}"),
+        update("results/datasets/{dataset}-{digest}/record.json"),
     log:
         "logs/datasets/{dataset}-{digest}.log",
     conda:
@@ -11,7 +11,8 @@ rule datasets:
     resources:
         mem_mb=500,
     params:
-        config=PATHS.configuration_for,
+        config=JOBS.configuration_for,
+        folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.datasets --config {params.config} --dataset {wildcards.dataset}"
-        " --output {output} 2> {log}"
+        " --output {params.folder} 2> {log}"

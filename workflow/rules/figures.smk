@@ -1,9 +1,9 @@
 rule figures:
     # Layer curves, map and plane, from the tables alone.
     input:
-        ancient(PATHS.stamp("statistics")),
+        tables=ancient(JOBS.record(JOBS.statistics)),
     output:
-        PATHS.stamp("figures"),
+        update(JOBS.record(JOBS.figures)),
     log:
         f"logs/figures/{STUDY.name}.log",
     conda:
@@ -11,9 +11,9 @@ rule figures:
     resources:
         mem_mb=500,
     params:
-        config=PATHS.configuration_for,
-        statistics=PATHS.input_folder,
-        folder=PATHS.output_folder,
+        config=JOBS.configuration_for,
+        statistics=folder_of("input", "tables"),
+        folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.figures --config {params.config} --statistics {params.statistics}"
-        " --output {params.folder} --stamp {output} 2> {log}"
+        " --output {params.folder} 2> {log}"

@@ -1,9 +1,9 @@
 rule baselines:
     # Out-of-fold scores of what reads the text, or a column, alone: the pseudo model `text`, which has no activations.
     input:
-        tables=ancient(PATHS.tables_for),
+        tables=ancient(JOBS.tables_for),
     output:
-        directory("results/probes/text/{dataset}-{digest}"),
+        update("results/probes/text/{dataset}-{digest}/record.json"),
     log:
         "logs/probes/text/{dataset}-{digest}.log",
     conda:
@@ -12,19 +12,21 @@ rule baselines:
     resources:
         mem_mb=1000,
     params:
-        config=PATHS.configuration_for,
+        config=JOBS.configuration_for,
+        tables=folder_of("input", "tables"),
+        folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.probes --config {params.config} --dataset {wildcards.dataset}"
-        " --tables {input.tables} --output {output} --threads {threads} 2> {log}"
+        " --tables {params.tables} --output {params.folder} --threads {threads} 2> {log}"
 
 
 rule probes:
     # Out-of-fold scores of every task, split and layer, and of the control tasks.
     input:
-        tables=ancient(PATHS.tables_for),
-        states=ancient(PATHS.marks_for),
+        tables=ancient(JOBS.tables_for),
+        states=ancient(JOBS.states_for),
     output:
-        directory("results/probes/{model}/{dataset}-{digest}"),
+        update("results/probes/{model}/{dataset}-{digest}/record.json"),
     log:
         "logs/probes/{model}/{dataset}-{digest}.log",
     wildcard_constraints:
@@ -35,9 +37,11 @@ rule probes:
     resources:
         mem_mb=1000,
     params:
-        config=PATHS.configuration_for,
-        activations=PATHS.activations_for,
+        config=JOBS.configuration_for,
+        tables=folder_of("input", "tables"),
+        states=folder_of("input", "states"),
+        folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.probes --config {params.config} --dataset {wildcards.dataset}"
-        " --tables {input.tables} --activations {params.activations} --output {output}"
+        " --tables {params.tables} --activations {params.states} --output {params.folder}"
         " --threads {threads} 2> {log}"

@@ -1,10 +1,10 @@
 rule statistics:
     # Estimates, intervals and controls, as tables.
     input:
-        datasets=ancient(list(PATHS.tables.values())),
-        probes=ancient(list(PATHS.probes.values())),
+        datasets=ancient(JOBS.records(JOBS.tables)),
+        probes=ancient(JOBS.records(JOBS.probes)),
     output:
-        PATHS.stamp("statistics"),
+        update(JOBS.record(JOBS.statistics)),
     log:
         f"logs/statistics/{STUDY.name}.log",
     conda:
@@ -12,8 +12,10 @@ rule statistics:
     resources:
         mem_mb=1000,
     params:
-        config=PATHS.configuration_for,
-        folder=PATHS.output_folder,
+        config=JOBS.configuration_for,
+        datasets=folders_of("datasets"),
+        probes=folders_of("probes"),
+        folder=folder_of("output", 0),
     shell:
-        "python -m linear_probing.statistics --config {params.config} --datasets {input.datasets}"
-        " --probes {input.probes} --output {params.folder} --stamp {output} 2> {log}"
+        "python -m linear_probing.statistics --config {params.config} --datasets {params.datasets}"
+        " --probes {params.probes} --output {params.folder} 2> {log}"

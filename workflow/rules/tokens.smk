@@ -1,9 +1,9 @@
 rule tokens:
     # Token ids, and the token position of every target; twins share them with their original.
     input:
-        tables=ancient(PATHS.tables_for),
+        tables=ancient(JOBS.tables_for),
     output:
-        directory("results/tokens/{model}/{dataset}-{digest}"),
+        update("results/tokens/{model}/{dataset}-{digest}/record.json"),
     log:
         "logs/tokens/{model}/{dataset}-{digest}.log",
     conda:
@@ -11,7 +11,9 @@ rule tokens:
     resources:
         mem_mb=700,
     params:
-        config=PATHS.configuration_for,
+        config=JOBS.configuration_for,
+        tables=folder_of("input", "tables"),
+        folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.tokens --config {params.config} --model {wildcards.model}"
-        " --dataset {input.tables} --output {output} 2> {log}"
+        " --dataset {params.tables} --output {params.folder} 2> {log}"

@@ -9,6 +9,7 @@ from linear_probing.atlas import lexicon
 from linear_probing.atlas.sentences import noun_phrase
 from linear_probing.builders.draft import AUTHORED, CODE_LICENCE, Draft, deal, generator, numbered
 
+SOURCES = ("data/lexicons/nouns.csv", "data/lexicons/words.csv")
 N_ATTRACTORS = (0, 1, 2)
 
 

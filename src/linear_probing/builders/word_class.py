@@ -14,6 +14,7 @@ from linear_probing.builders.draft import (
     numbered,
 )
 
+SOURCES = ("data/lexicons/nouns.csv", "data/lexicons/verbs.csv", "data/lexicons/words.csv")
 MIN_CONTEXTS = 4
 SHARE_UNSEEN = 0.25
 

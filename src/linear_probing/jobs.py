@@ -1,0 +1,148 @@
+"""What the rules ask of a study: its configuration, the inputs and parameters of a job, and which extractions there are.
+
+The functions that take wildcards are the rules' input and parameter functions. Standard library and YAML only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linear_probing.artefacts import DEFAULT, FILE_SUFFIX, Artefacts, shown
+from linear_probing.provenance import ROOT, digest
+from linear_probing.settings import SettingsError
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One job: a shard of some data sets through one model. `records` are the files that say that they are there."""
+
+    model: str
+    shard: int
+    gpus: int
+    tokens: list[str]
+    folders: list[str]
+    token_records: list[str]
+    records: list[str]
+    digest: str
+
+
+def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
+    """Return the one configuration file of a run: the one that was named, or the default study.
+
+    A named file stands for itself and is not laid over the default, so that a file says all there is to a study.
+
+    Raises
+    ------
+    SettingsError
+        If several files were named, or single values were overridden.
+    """
+    if len(named) > 1 or overrides:
+        found = f"{len(named)} files" if len(named) > 1 else "--config " + " ".join(overrides)
+        raise SettingsError(
+            f"expected one configuration file, found {found}", do="write one file and name it by --configfile"
+        )
+    path = Path(named[0]).resolve() if named else DEFAULT
+    return shown(path)
+
+
+def folder_of(which: str, name: str | int) -> Callable[..., str]:
+    """Return a parameter function: the folder of the job's `input` or `output` of this name or number."""
+    if which == "input":
+        return lambda wildcards, input: str(Path(_one(input, name)).parent)
+    return lambda wildcards, output: str(Path(_one(output, name)).parent)
+
+
+def folders_of(name: str) -> Callable[..., list[str]]:
+    """Return a parameter function: the folders of all of the job's inputs of this name."""
+    return lambda wildcards, input: [str(Path(path).parent) for path in getattr(input, name)]
+
+
+def _one(files: Any, name: str | int) -> str:
+    found = files[name] if isinstance(name, int) else getattr(files, name)
+    return found if isinstance(found, str) else found[0]
+
+
+class Jobs(Artefacts):
+    """The jobs of one study, and what they read and write."""
+
+    def configuration_for(self, wildcards: Any, input: Any) -> str:
+        """Return the configuration file, which every command names.
+
+        As it takes `input`, Snakemake holds it for derived from the input and does not run a job again for another file
+        name: what a job takes from the file is in the digest of its output.
+        """
+        return str(self.study.file)
+
+    def sources_for(self, wildcards: Any) -> list[str]:
+        """Return the files a data set is built from, besides its parameters."""
+        folder = self._current(self.tables[wildcards.dataset], wildcards.digest)
+        return [str(shown(ROOT / source)) for source in self.made[folder].made_of["sources"]]
+
+    def tables_for(self, wildcards: Any) -> str:
+        """Return the record of a data set."""
+        return self.record(self.tables[wildcards.dataset])
+
+    def states_for(self, wildcards: Any) -> list[str]:
+        """Return the records of the shards on which a model's probes of a data set depend."""
+        self._current(self.probes[wildcards.model, wildcards.dataset], wildcards.digest)
+        model = self.study.model(wildcards.model)
+        return [self.shard_record(model, wildcards.dataset, shard) for shard in range(model.shards)]
+
+    def extractions(self) -> list[Extraction]:
+        """Return the extraction jobs that there is work for: per model and shard, the data sets not extracted yet.
+
+        What is there is valid, since its path says what made it, and belongs to no job: so a job loads a model once for
+        all that is absent, and a study with fewer or other data sets plans nothing for those it shares. A record whose
+        file is gone says what is no longer true and is taken back.
+        """
+        found = []
+        for model in self.study.models:
+            owner = self.tokenizer_of(model)
+            for shard in range(model.shards):
+                absent = []
+                for name in self.study.probed:
+                    record = Path(self.shard_record(model, name, shard))
+                    if record.is_file() and not record.with_suffix(FILE_SUFFIX).is_file():
+                        record.unlink()
+                    if not record.is_file():
+                        absent.append(name)
+                if absent:
+                    tokens = [self.tokens[owner, name] for name in absent]
+                    records = [self.shard_record(model, name, shard) for name in absent]
+                    found.append(
+                        Extraction(
+                            model=model.name,
+                            shard=shard,
+                            gpus=int(model.device != "cpu"),
+                            tokens=tokens,
+                            folders=[self.activations[model.name, name] for name in absent],
+                            token_records=[self.record(folder) for folder in tokens],
+                            records=records,
+                            digest=digest(records),
+                        )
+                    )
+        return found
+
+    def all_states(self) -> list[str]:
+        """Return the records of all shards of all models and data sets."""
+        return [
+            self.shard_record(model, name, shard)
+            for model in self.study.models
+            for name in self.study.probed
+            for shard in range(model.shards)
+        ]
+
+    def records(self, folders: Mapping[Any, str]) -> list[str]:
+        """Return the records of all folders of a stage, in the order of their entry."""
+        return [self.record(folder) for folder in folders.values()]
+
+    def _current(self, path: str, found: str) -> str:
+        if Path(path).stem.rpartition("-")[2] != found:
+            raise SettingsError(
+                f"the digest {found} is not that of today's code and configuration",
+                file=path,
+                likely="the path of an older run was asked for",
+                do="ask for a study, not for a path with a digest",
+            )
+        return path

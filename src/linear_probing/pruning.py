@@ -1,0 +1,108 @@
+"""Pruning: folders that no study asks for are removed, so that what DVC keeps depends on the studies, not on history.
+
+    python -m linear_probing.pruning [--config FILE]
+
+A folder stays if today's code and configuration ask for it, or if the manifest of any study names it. One is removed
+only if its record says that this project made it, and all it holds is as it was written. A file that no record vouches
+for stops the pruning before anything is removed: DVC would version it, or it would be lost.
+"""
+
+import argparse
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from linear_probing import records, settings
+from linear_probing.artefacts import DEFAULT, RESULTS, STAGES, Artefacts, manifests
+from linear_probing.settings import Study
+from linear_probing.stage import StudyError, run
+from linear_probing.verification import DAMAGED, MISSING, Finding, check_folder, folders, strangers
+from tqdm import tqdm
+
+LOG = logging.getLogger("pruning")
+LOCKS = Path(".snakemake/locks")
+
+
+class PruningError(StudyError):
+    """Results that cannot be pruned without losing something."""
+
+
+def kept(study: Study) -> set[str]:
+    """Return the folders that this study asks for today and those that any study's manifest names."""
+    named = {place for content in manifests().values() for stage in STAGES for place in content[stage]}
+    return named | set(Artefacts(study).made)
+
+
+def check_lock() -> None:
+    """Check that no run of the workflow holds the folder: it would read what is removed.
+
+    Raises
+    ------
+    PruningError
+        If Snakemake's lock is there.
+    """
+    held = sorted(LOCKS.iterdir()) if LOCKS.is_dir() else []
+    if held:
+        raise PruningError(
+            "a run of snakemake holds these results",
+            file=held[0],
+            likely="it is still running, or was killed",
+            do="wait for it; if none runs, `snakemake --unlock`, and prune again",
+        )
+
+
+def check_own(superseded: list[Path]) -> None:
+    """Check that nothing stands among the results of the stages that would be lost or versioned without a record.
+
+    Raises
+    ------
+    PruningError
+        With the first such file.
+    """
+    found: list[Finding] = [one for one in strangers(set(folders())) if Path(one.path).parts[1] in STAGES]
+    with tqdm(disable=True) as progress:
+        for folder, in_name in folders().items():
+            if folder in superseded:  # all of it is read: it is about to be removed
+                found += [one for one in check_folder(folder, in_name, progress) if one.kind != MISSING]
+            elif in_name:
+                own = {*records.files_of(folder), *(path.name for path in records.find(folder))}
+                names = (path for path in folder.rglob("*") if path.is_file())
+                found += [Finding("foreign", p.as_posix(), "") for p in names if str(p.relative_to(folder)) not in own]
+    if found:
+        one = found[0]
+        raise PruningError(
+            f"{one.path} {'was changed' if one.kind == DAMAGED else 'was not written by this project'}",
+            file=one.path,
+            likely="it was put there by hand, edited, or left by a job that was killed",
+            do="move it out of results, or delete it, and run again; nothing was removed",
+        )
+
+
+def prune(study: Study) -> list[Path]:
+    """Remove what no study asks for, with the records of its runs; return the folders that were removed."""
+    check_lock()
+    stay = kept(study)
+    superseded = [folder for folder, in_name in folders().items() if in_name and folder.as_posix() not in stay]
+    superseded = [folder for folder in superseded if any(folder.iterdir())]
+    check_own(superseded)
+    for folder in superseded:
+        shutil.rmtree(folder)
+        run_record = records.run_of(folder)
+        run_record.unlink(missing_ok=True)
+        shutil.rmtree(run_record.with_suffix(""), ignore_errors=True)
+    return superseded
+
+
+def main() -> None:
+    """Remove the folders that no study asks for."""
+    parser = argparse.ArgumentParser(description="Remove results that no study asks for.")
+    parser.add_argument("--config", type=Path, default=DEFAULT, help="a study to keep, besides those with a manifest")
+    removed = prune(settings.load(parser.parse_args().config))
+    for folder in removed:
+        sys.stdout.write(f"removed {folder}\n")
+    sys.stdout.write(f"{len(removed)} folders removed from {RESULTS}\n")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,276 @@
+"""Records: beside an artefact, what it is made of and which bytes it has; apart from the results, how its making went.
+
+The first is the same for identical runs, goes where the artefact goes, and is the rule's output. The second, under
+results/records, holds what differs: times, memory, machine, commit. A stage asks here before it works whether its
+output is still what today's code and configuration ask for, whether its inputs are as they were written, and whether
+what it would replace is the project's own.
+"""
+
+import datetime
+import json
+import logging
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from linear_probing import artefacts, provenance
+from linear_probing.provenance import LOCK, Made
+from linear_probing.settings import Study
+from linear_probing.stage import StudyError, peak_memory_gb, replace_file, replace_folder, sha256
+
+LOG = logging.getLogger("records")
+RUNS = "records"
+PATTERNS = ("record.json", "record-*.json", "shard-*-of-*.json")
+REMAKE = "delete the folder {} and run snakemake again"
+
+
+class RecordError(StudyError):
+    """An artefact that is not what its record says, or that is not asked for."""
+
+
+def find(folder: Path) -> list[Path]:
+    """Return the records in a folder, by name."""
+    return sorted(path for pattern in PATTERNS for path in folder.glob(pattern))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record.
+
+    Raises
+    ------
+    RecordError
+        If it is cut or is none.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if {"stage", "digest", "made_of", "code", "pins", "files"} <= record.keys():
+            return dict(record)
+        problem = "it lacks a field"
+    except (OSError, ValueError, AttributeError) as error:
+        problem = str(error)
+    raise RecordError(
+        f"{path.name} is no record: {problem}",
+        file=path,
+        likely="the file was cut short or edited",
+        do=REMAKE.format(path.parent),
+    )
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file that a folder's records vouch for, by name."""
+    return {name: entry["sha256"] for path in find(folder) for name, entry in read(path)["files"].items()}
+
+
+def write(path: Path, made: Made, files: Sequence[Path]) -> None:
+    """Write a record of files that lie beside it."""
+    listed = {file.name: {"sha256": sha256(file), "bytes": file.stat().st_size} for file in sorted(files)}
+    with replace_file(path) as temporary:
+        temporary.write_text(json.dumps({**made.record(), "files": listed}, indent=1) + "\n", encoding="utf-8")
+
+
+def check(folder: Path) -> None:
+    """Check that a folder holds what its records list; one without a record was written by hand and passes.
+
+    Raises
+    ------
+    RecordError
+        With the first file that is missing or was changed.
+    """
+    for name, expected in files_of(folder).items():
+        found = sha256(folder / name) if (folder / name).is_file() else None
+        if found != expected:
+            raise RecordError(
+                f"{name} is {'missing' if found is None else 'not what was written'}",
+                file=folder / name,
+                likely="the file was deleted, cut short, or edited",
+                do=REMAKE.format(folder),
+            )
+
+
+def check_replaceable(folder: Path) -> None:
+    """Check that all that stands in a folder was written by this project and is as it was written.
+
+    Raises
+    ------
+    RecordError
+        With the first file that is not: it would be lost.
+    """
+    own = files_of(folder)
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        if path.is_dir() or path in find(folder):
+            continue
+        name = str(path.relative_to(folder))
+        if name not in own or sha256(path) != own[name]:
+            raise RecordError(
+                f"{name} was {'edited' if name in own else 'not written by this project'} and would be lost",
+                file=path,
+                likely="a file was put into the results by hand, or changed there",
+                do="move it to another place, and run again",
+            )
+
+
+def today(study: Study, stage: str, output: Path) -> Made | None:
+    """Return what an output is made of; None for one outside results, which is by hand and has no record.
+
+    Raises
+    ------
+    RecordError
+        If the output is not what today's code, configuration and packages would make there.
+    """
+    place = Path.cwd() / artefacts.RESULTS
+    if not output.resolve().is_relative_to(place.resolve()):
+        return None
+    artefacts.check_checkout(Path.cwd())
+    made = artefacts.Artefacts(study).made.get(output.resolve().relative_to(Path.cwd().resolve()).as_posix())
+    if made is None or made.stage != stage:
+        raise RecordError(
+            f"{output} is not what today's code and configuration make",
+            file=study.file,
+            likely="code or configuration changed after the workflow had planned this job",
+            do="run snakemake again: it plans from what there is now",
+        )
+    for name, versions in made.pins.items():
+        found = _version(name)
+        if found not in versions:
+            raise RecordError(
+                f"{name} {found or 'is not installed'}; expected {' or '.join(versions) or 'a version'} as locked",
+                file=LOCK,
+                likely="another environment than the study's, whose results would go by the lock's name",
+                do="make setup; after an upgrade meant so, make lock",
+            )
+    return made
+
+
+@contextmanager
+def making(study: Study, stage: str, output: Path, inputs: Sequence[Path], **details: Any) -> Iterator[Path]:
+    """Give an empty folder for an artefact, which replaces `output` with its records if the block succeeds.
+
+    Parameters
+    ----------
+    study : Study
+        The configuration.
+    stage : str
+        Name of the stage.
+    output : Path
+        The artefact's folder.
+    inputs : Sequence[Path]
+        Folders that it is made from; their files are read and compared with their records first.
+    **details
+        For the record of how it went, as `threads`.
+
+    Raises
+    ------
+    RecordError
+        Before the block, as `today`, `check` and `check_replaceable` do.
+    """
+    start = time.time()
+    made = today(study, stage, output)
+    for folder in inputs:
+        check(folder)
+    if made is not None:
+        check_replaceable(output)
+    with replace_folder(output) as folder:
+        yield folder
+        if made is not None:
+            last = stage in artefacts.LAST_STAGES
+            name = f"record-{made.digest}.json" if last else artefacts.RECORD
+            write(folder / name, made, [path for path in folder.iterdir() if path.is_file()])
+    if made is not None:
+        write_run(output, made, start, files_of(output), **details)
+
+
+def run_of(artefact: Path) -> Path:
+    """Return where the record of an artefact's making stands: beside all results, since it differs between runs.
+
+    Examples
+    --------
+    >>> run_of(Path("results/probes/atlas/place-0123456789")).as_posix()
+    'results/records/probes/atlas/place-0123456789.json'
+    """
+    for folder in artefact.parents:
+        if folder.name == artefacts.RESULTS:
+            place = folder / RUNS / artefact.relative_to(folder)
+            return place.parent / f"{place.name.removesuffix(artefacts.FILE_SUFFIX)}.json"
+    return artefact.parent / RUNS / f"{artefact.stem}.json"
+
+
+def finished(file: Path, made: Made) -> bool:
+    """Return whether a file of an artefact is what the record of its making says, under the same digest."""
+    try:
+        run = json.loads(run_of(file).read_text(encoding="utf-8"))
+        return run["digest"] == made.digest and run["files"][file.name] == sha256(file)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def write_run(artefact: Path, made: Made, start: float, files: Mapping[str, str], **details: Any) -> None:
+    """Write how the making of an artefact went.
+
+    Parameters
+    ----------
+    artefact : Path
+        Its folder, or its file if it is one of several made apart.
+    made : Made
+        What it is made of.
+    start : float
+        Seconds since the epoch.
+    files : Mapping[str, str]
+        SHA-256 by name.
+    **details
+        What else is to be said.
+    """
+    folder = artefact if artefact.is_dir() else artefact.parent
+    record = {
+        "artefact": artefact.as_posix(),
+        "digest": made.digest,
+        "command": ["python", "-m", f"linear_probing.{made.stage}", *sys.argv[1:]],
+        "started": datetime.datetime.fromtimestamp(start, datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - start, 3),
+        "peak_memory_gb": round(peak_memory_gb(), 3),
+        "bytes": sum((folder / name).stat().st_size for name in files),
+        "device": "cpu",
+        "dtype": None,
+        "threads": 1,
+        "git": git_state(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in made.pins},
+        "files": dict(files),
+        **details,
+    }
+    with replace_file(run_of(artefact)) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    LOG.info("%s: %.1f s, %.2f GB of memory at most", artefact, record["seconds"], record["peak_memory_gb"])
+
+
+def git_state() -> dict[str, Any] | None:
+    """Return the checkout's commit, and whether a tracked file was changed since; None where there is no git."""
+    top = _git("rev-parse", "--show-toplevel")
+    commit = _git("rev-parse", "HEAD")
+    if top is None or commit is None or Path(top).resolve() != provenance.ROOT.resolve():
+        return None
+    return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(provenance.ROOT), *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(package: str) -> str | None:
+    """Return the installed version without its build, as `+cpu`."""
+    try:
+        return version(package).split("+")[0]
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,175 @@
+"""Verification: all that stands under results in; what is stale, damaged, missing or foreign there, out.
+
+    python -m linear_probing.verification
+
+Every digest is computed again from today's code and configurations (of each study that has a manifest, and of the
+default one where it was built), every record from its own content, and every file is read and compared with its
+record. Nothing is changed. The records of runs, which no digest holds, are not compared with anything.
+"""
+
+import argparse
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from linear_probing import records, settings
+from linear_probing.artefacts import DEFAULT, LAST_STAGES, MANIFEST, RECORD, RESULTS, STAGES, Artefacts, manifests
+from linear_probing.provenance import digest_of_record
+from linear_probing.stage import StudyError, run, sha256
+
+LOG = logging.getLogger("verification")
+STALE, DAMAGED, MISSING, FOREIGN = "stale", "damaged", "missing", "foreign"
+DO = {
+    STALE: "`python -m linear_probing.provenance explain FOLDER` says why; run snakemake, then `make prune`",
+    DAMAGED: "delete the folder and run snakemake (or `dvc checkout --force`)",
+    MISSING: "run snakemake (or `dvc checkout`); a folder whose record remains must be deleted first",
+    FOREIGN: "move it out of results, or delete it",
+}
+OWN = ("README.md",)
+OF_A_STUDY = (MANIFEST, "provenance.json")
+
+
+class VerificationError(StudyError):
+    """Results that are not what code and configurations make, or not as they were written."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One of four kinds of trouble, with the path and why."""
+
+    kind: str
+    path: str
+    why: str
+
+
+def current() -> tuple[dict[str, Artefacts], list[Finding]]:
+    """Return what today's code asks for, by study, and the studies of which that cannot be said.
+
+    The default study counts when it stands in the results or nothing else does.
+    """
+    found, problems = {}, []
+    files = {name: Path(content["configuration"]) for name, content in manifests().items()}
+    default = settings.load(DEFAULT)
+    if not files or Path(RESULTS, "studies", default.name).is_dir():
+        files.setdefault(default.name, DEFAULT)
+    for name, file in files.items():
+        place = f"{RESULTS}/studies/{name}"
+        if not file.is_file():
+            problems.append(Finding(STALE, place, f"its configuration {file} is gone"))
+            continue
+        study = default if file.resolve() == DEFAULT.resolve() else settings.load(file)
+        if study.name == name:
+            found[name] = Artefacts(study)
+        else:
+            problems.append(Finding(STALE, place, f"its configuration {file} is now of the study {study.name}"))
+    return found, problems
+
+
+def folders() -> dict[Path, bool]:
+    """Return every folder that can be an artefact, and whether its name carries its digest."""
+    found = {}
+    for stage in STAGES:
+        depth = "*" if stage == "datasets" else "*/*"
+        found |= dict.fromkeys((path for path in sorted(Path(RESULTS, stage).glob(depth)) if path.is_dir()), True)
+    for stage in LAST_STAGES:
+        found |= dict.fromkeys(sorted(Path(RESULTS, "studies").glob(f"*/{stage}")), False)
+    return found
+
+
+def check_folder(folder: Path, in_name: bool, progress: "tqdm[str]") -> Iterator[Finding]:
+    """Yield what is wrong with one folder itself: its records, and its files against them."""
+    own: dict[str, str] = {}
+    for path in records.find(folder):
+        try:
+            record = records.read(path)
+        except records.RecordError as error:
+            yield Finding(DAMAGED, path.as_posix(), error.subject)
+            continue
+        claimed = folder.name if in_name else path.stem
+        if not claimed.endswith(f"-{record['digest']}") or digest_of_record(record) != record["digest"]:
+            yield Finding(DAMAGED, path.as_posix(), "it was edited, or belongs to another folder")
+        own |= {name: entry["sha256"] for name, entry in record["files"].items()}
+    for name, expected in sorted(own.items()):
+        path = folder / name
+        if not path.is_file():
+            yield Finding(MISSING, path.as_posix(), "its record is there")
+        elif sha256(path) != expected:
+            yield Finding(DAMAGED, path.as_posix(), "its bytes are not those that were written")
+        progress.update()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path not in records.find(folder) and str(path.relative_to(folder)) not in own:
+            yield Finding(FOREIGN, path.as_posix(), "no record vouches for it")
+
+
+def strangers(known: set[Path]) -> Iterator[Finding]:
+    """Yield the files under results that stand in no artefact's folder and are none of the project's own."""
+    for path in sorted(Path(RESULTS).rglob("*")):
+        place = path.relative_to(RESULTS).parts
+        own = place in [(name,) for name in OWN] or place[0] == records.RUNS
+        own |= len(place) == 3 and place[0] == "studies" and place[2] in OF_A_STUDY
+        if path.is_file() and not own and known.isdisjoint(path.parents):
+            yield Finding(FOREIGN, path.as_posix(), "it stands in no artefact's folder")
+
+
+def check_current(study: Artefacts, held: dict[str, set[str]]) -> Iterator[Finding]:
+    """Yield what a study asks for and has not: `held` are the digests of each folder's records."""
+    for place, made in study.made.items():
+        if not held.get(place):
+            yield Finding(MISSING, place, f"{study.study.file} asks for it")
+        elif made.digest not in held[place]:
+            yield Finding(STALE, place, f"it is of {', '.join(held[place])}, {study.study.file} asks for {made.digest}")
+    for model in study.study.models:
+        for name in study.study.probed:
+            paths = [Path(study.shard_record(model, name, shard)) for shard in range(model.shards)]
+            absent = [path for path in paths if not path.is_file()]
+            if held.get(study.activations[model.name, name]):
+                yield from (Finding(MISSING, path.as_posix(), "a shard's record") for path in absent)
+
+
+def verify() -> tuple[list[Finding], int]:
+    """Return all findings, and the number of folders that were checked."""
+    studies, found = current()
+    places, held = folders(), {}
+    with tqdm(unit="file", disable=None) as progress:
+        for folder, in_name in places.items():
+            found += check_folder(folder, in_name, progress)
+            held[folder.as_posix()] = {
+                record["digest"] for path in records.find(folder) if (record := _readable(path)) is not None
+            }
+    for study in studies.values():
+        found += check_current(study, held)
+    asked = {place for study in studies.values() for place in study.made}
+    for place, digests in held.items():
+        if digests and place not in asked:
+            found.append(Finding(STALE, place, "no study asks for it today"))
+    return [*found, *strangers(set(places))], len(places)
+
+
+def _readable(path: Path) -> dict[str, str] | None:
+    try:
+        return records.read(path)
+    except records.RecordError:
+        return None
+
+
+def main() -> None:
+    """Verify all results; list what is wrong and fail if anything is."""
+    argparse.ArgumentParser(description="Check everything under results against its records.").parse_args()
+    found, n_folders = verify()
+    for one in found:
+        sys.stdout.write(f"{one.kind:8} {one.path}: {one.why}\n")
+    kinds = Counter(one.kind for one in found)
+    counted = ", ".join(f"{kinds[kind]} {kind}" for kind in DO)
+    sys.stdout.write(f"{n_folders} folders verified: {counted}\n")
+    if found:
+        advice = "\n          ".join(f"{kind}: {DO[kind]}" for kind in DO if kinds[kind])
+        raise VerificationError(f"results are not in order: {counted}", file=RESULTS, do=advice)
+
+
+if __name__ == "__main__":
+    run(main)
