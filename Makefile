@@ -19,7 +19,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study atlas check test test-unit test-workflow contract architectures bench-extraction lock clean
+.PHONY: help setup develop study verify prune atlas check test test-unit test-workflow contract architectures bench-extraction lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,12 @@ develop: ## make .venv as envs/develop.lock has it: the study, the checks and th
 
 study: setup ## run the default study, up to results/studies/atlas
 	$(RUN) $(BIN)/snakemake --cores $(CORES)
+
+verify: setup ## compare every file under results with its record, and every digest with today's code and configuration
+	@$(RUN) $(BIN)/python -m linear_probing.verification
+
+prune: setup ## remove the results that no study asks for
+	@$(RUN) $(BIN)/python -m linear_probing.pruning
 
 atlas: setup ## train the embedded model again, up to an hour (the study uses the committed weights)
 	$(RUN) $(BIN)/python -m linear_probing.atlas.training --output data/models/atlas
@@ -74,4 +80,4 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 	$(PYTHON) envs/conda.py
 
 clean: ## remove results and logs, never data or environments
-	rm -rf results/datasets results/tokens results/activations results/probes results/studies logs
+	rm -rf results/datasets results/tokens results/activations results/probes results/studies results/records logs

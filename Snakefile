@@ -34,6 +34,12 @@ onstart:
     JOBS.write_manifest()
 
 
+onsuccess:
+    from linear_probing import crate
+
+    crate.describe(JOBS)
+
+
 # Every output is an update: a stage replaces its folder as a whole and must find there what it wrote, to know it for its own;
 # Snakemake would take the record away first.
 rule all:

@@ -52,7 +52,7 @@ def extract_all(folder: Path, n_shards: int) -> tuple[float, float]:
     layers = tuple(range(model.n_layers() + 1))
     for shard in range(n_shards):
         final = folder / "results" / model.shard_name(shard)
-        activations.run_shard(reader, folder / "tokens", final, model, layers, shard)
+        activations.run_job(reader, activations.Job(folder / "tokens", final, None), model, layers, shard)
     return before, peak_memory_gb() * 1000
 
 

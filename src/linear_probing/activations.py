@@ -10,7 +10,7 @@ and the states of one shard. Cost: loading, and less than one forward pass of th
 import argparse
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from linear_probing.extraction.choice import choose_plan
 from linear_probing.extraction.comparison import Difference, check, differences, reference, tolerance
 from linear_probing.extraction.reading import ActivationError, Reader, extract, wrap
 from linear_probing.provenance import Made
-from linear_probing.settings import Model
+from linear_probing.settings import Model, Study
 from linear_probing.stage import run, sha256
 from linear_probing.store import layer_name, write_tensors
 from linear_probing.tokens import Tokens
@@ -93,6 +93,7 @@ def details(data: Tokens, extracted: Extracted, model: Model, seconds: float) ->
     """Return what may differ between identical runs, for the record of how it went: path, device, speed, parity."""
     n_tokens = int(data.lengths.sum())
     return {
+        "model": str(model.folder),
         "device": model.device,
         "dtype": model.dtype,
         "path": extracted.path,
@@ -124,16 +125,14 @@ class Job:
         return records.finished(self.final, self.made)
 
 
-def run_job(reader: Reader, job: Job, model: Model, layers: tuple[int, ...], shard: int, threads: int) -> None:
-    """Read one data set's tokens, extract a shard of them and write it with its records."""
-    start = time.time()
+def run_job(reader: Reader, job: Job, model: Model, layers: tuple[int, ...], shard: int) -> dict[str, Any]:
+    """Read one data set's tokens, extract a shard of them and write it; return `details`."""
+    start = time.monotonic()
     data = tokens.read(job.source).shard(shard, model.shards)
     extracted = extract_shard(reader, data, model, layers)
     metadata = {"position": tokens.read_position(job.source)}
     write(job.final, extracted, metadata | ({"digest": job.made.digest} if job.made else {}))
-    found = details(data, extracted, model, time.time() - start)
-    if job.made is not None:
-        records.write_run(job.final, job.made, start, {job.final.name: sha256(job.final)}, threads=threads, **found)
+    found = details(data, extracted, model, time.monotonic() - start)
     LOG.info(
         "%s: %d targets, %s path (%s), %d tokens/s, parity %.1e",
         job.final,
@@ -143,6 +142,24 @@ def run_job(reader: Reader, job: Job, model: Model, layers: tuple[int, ...], sha
         found["tokens_per_second"],
         max((one.relative for one in extracted.parity), default=0.0),
     )
+    return found
+
+
+def run_jobs(jobs: Sequence[Job], study: Study, model: Model, shard: int, threads: int) -> None:
+    """Run the jobs that are not done, with one model for all, and write the records of every file."""
+    absent = [job for job in jobs if not job.is_done()]
+    LOG.info("%s: %d of %d data sets to extract", model.name, len(absent), len(jobs))
+    for job in absent:
+        records.check(job.source)
+    reader = wrap(models.load(model), model.blocks) if absent else None
+    for job in jobs:
+        start = time.time()
+        found = run_job(reader, job, model, study.layers_of(model), shard) if reader and job in absent else None
+        if job.made is not None and found is not None:
+            found |= {"threads": threads, "configuration": records.configuration_of(study)}
+            records.write_run(job.final, job.made, start, {job.final.name: sha256(job.final)}, **found)
+        if job.made is not None:
+            records.write(job.record, job.made, [job.final])
 
 
 def main() -> None:
@@ -154,20 +171,11 @@ def main() -> None:
     if not 0 <= arguments.shard < model.shards:
         message = f"--shard {arguments.shard}: {model.name} has {model.shards} shards, counted from 0"
         raise ActivationError(message, file=arguments.config, do="name one of them, or change `shards`")
-    name, layers = model.shard_name(arguments.shard), study.layers_of(model)
+    name = model.shard_name(arguments.shard)
     pairs = zip(arguments.tokens, arguments.output, strict=True)
     jobs = [Job(source, folder / name, records.today(study, "activations", folder)) for source, folder in pairs]
-    absent = [job for job in jobs if not job.is_done()]
     start = time.monotonic()
-    LOG.info("%s: %d of %d data sets to extract", model.name, len(absent), len(jobs))
-    for job in absent:
-        records.check(job.source)
-    reader = wrap(models.load(model), model.blocks) if absent else None
-    for job in jobs:
-        if reader and job in absent:
-            run_job(reader, job, model, layers, arguments.shard, arguments.threads)
-        if job.made:
-            records.write(job.record, job.made, [job.final])
+    run_jobs(jobs, study, model, arguments.shard, arguments.threads)
     LOG.info("%s: %.1f s", model.name, time.monotonic() - start)
 
 

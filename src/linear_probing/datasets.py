@@ -26,8 +26,8 @@ LOG = logging.getLogger("datasets")
 def build(study: Study, dataset: Dataset) -> Draft:
     """Return a data set's draft, as its builder makes it from the configuration's parameters, folds and seed.
 
-    The builder is imported by name: a new one changes no other data set's digest. What it reads of the repository's data
-    is in the digest because its `SOURCES` name it, which is watched here.
+    The builder is imported by name: a new one changes no other data set's digest. What it reads of the repository's
+    data is in the digest because its `SOURCES` name it, which is watched here.
 
     Raises
     ------

@@ -86,7 +86,11 @@ def flat(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def describe(place: str, known: Known) -> list[str]:
     """Return in lines what an artefact's digest is made of."""
     record = known.records[place]
-    lines = [f"{place}", f"  stage {record['stage']}, digest {record['digest']}, which stands for", "  what it is given:"]
+    lines = [
+        f"{place}",
+        f"  stage {record['stage']}, digest {record['digest']}, which stands for",
+        "  what it is given:",
+    ]
     for name, value in flat(record["made_of"]):
         if name in INPUTS:
             for digest in value if isinstance(value, list) else [value]:
@@ -187,7 +191,9 @@ def explain(one: str, known: Known) -> list[str]:
     if today not in known.records and one in known.asked:
         return [*lines, f"It is what today's code and {known.asked[one]} ask for."]
     stem = one.rpartition("-")[0]
-    successor = today if today in known.records else next((p for p in known.asked if p.rpartition("-")[0] == stem), None)
+    successor = (
+        today if today in known.records else next((p for p in known.asked if p.rpartition("-")[0] == stem), None)
+    )
     if successor is None:
         return [*lines, "No study asks for it today."]
     lines.append(f"Today's code and configuration ask for {successor} instead. Between it (first) and that (second):")

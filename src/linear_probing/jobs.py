@@ -1,4 +1,4 @@
-"""What the rules ask of a study: its configuration, the inputs and parameters of a job, and which extractions there are.
+"""What the rules ask of a study: its configuration, a job's inputs and parameters, and which extractions there are.
 
 The functions that take wildcards are the rules' input and parameter functions. Standard library and YAML only.
 """

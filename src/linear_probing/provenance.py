@@ -85,8 +85,8 @@ def digest_of_record(record: Mapping[str, Any]) -> str:
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes.
 
-    A large file's is remembered under its place, size and times, of which the time of its last change of state cannot be
-    set by a program: reading weights again each time the Snakefile is read would take minutes.
+    A large file's is remembered under its place, size and times, of which the time of its last change of state cannot
+    be set by a program: reading weights again each time the Snakefile is read would take minutes.
     """
     found = path.stat()
     state = [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

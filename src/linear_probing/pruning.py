@@ -12,13 +12,15 @@ import logging
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
 
 from linear_probing import records, settings
 from linear_probing.artefacts import DEFAULT, RESULTS, STAGES, Artefacts, manifests
 from linear_probing.settings import Study
 from linear_probing.stage import StudyError, run
 from linear_probing.verification import DAMAGED, MISSING, Finding, check_folder, folders, strangers
-from tqdm import tqdm
 
 LOG = logging.getLogger("pruning")
 LOCKS = Path(".snakemake/locks")
@@ -61,6 +63,7 @@ def check_own(superseded: list[Path]) -> None:
         With the first such file.
     """
     found: list[Finding] = [one for one in strangers(set(folders())) if Path(one.path).parts[1] in STAGES]
+    progress: tqdm[Any]
     with tqdm(disable=True) as progress:
         for folder, in_name in folders().items():
             if folder in superseded:  # all of it is read: it is about to be removed

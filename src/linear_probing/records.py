@@ -182,7 +182,7 @@ def making(study: Study, stage: str, output: Path, inputs: Sequence[Path], **det
             name = f"record-{made.digest}.json" if last else artefacts.RECORD
             write(folder / name, made, [path for path in folder.iterdir() if path.is_file()])
     if made is not None:
-        write_run(output, made, start, files_of(output), **details)
+        write_run(output, made, start, files_of(output), configuration=configuration_of(study), **details)
 
 
 def run_of(artefact: Path) -> Path:
@@ -200,13 +200,19 @@ def run_of(artefact: Path) -> Path:
     return artefact.parent / RUNS / f"{artefact.stem}.json"
 
 
+def read_run(artefact: Path, digest: str) -> dict[str, Any] | None:
+    """Return how the making of an artefact of this digest went; None if that is not there, as in a clone."""
+    try:
+        run = dict(json.loads(run_of(artefact).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return run if run.get("digest") == digest else None
+
+
 def finished(file: Path, made: Made) -> bool:
     """Return whether a file of an artefact is what the record of its making says, under the same digest."""
-    try:
-        run = json.loads(run_of(file).read_text(encoding="utf-8"))
-        return run["digest"] == made.digest and run["files"][file.name] == sha256(file)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    run = read_run(file, made.digest)
+    return run is not None and run.get("files", {}).get(file.name) == sha256(file)
 
 
 def write_run(artefact: Path, made: Made, start: float, files: Mapping[str, str], **details: Any) -> None:
@@ -247,6 +253,11 @@ def write_run(artefact: Path, made: Made, start: float, files: Mapping[str, str]
     with replace_file(run_of(artefact)) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     LOG.info("%s: %.1f s, %.2f GB of memory at most", artefact, record["seconds"], record["peak_memory_gb"])
+
+
+def configuration_of(study: Study) -> dict[str, str]:
+    """Return the configuration file by name and SHA-256: its comments, of which no digest knows, included."""
+    return {"file": str(artefacts.shown(study.file)), "sha256": sha256(study.file)}
 
 
 def git_state() -> dict[str, Any] | None:

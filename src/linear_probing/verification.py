@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from linear_probing import records, settings
-from linear_probing.artefacts import DEFAULT, LAST_STAGES, MANIFEST, RECORD, RESULTS, STAGES, Artefacts, manifests
+from linear_probing.artefacts import DEFAULT, LAST_STAGES, MANIFEST, RESULTS, STAGES, Artefacts, manifests
 from linear_probing.provenance import digest_of_record
 from linear_probing.stage import StudyError, run, sha256
 
@@ -72,7 +73,7 @@ def current() -> tuple[dict[str, Artefacts], list[Finding]]:
 
 def folders() -> dict[Path, bool]:
     """Return every folder that can be an artefact, and whether its name carries its digest."""
-    found = {}
+    found: dict[Path, bool] = {}
     for stage in STAGES:
         depth = "*" if stage == "datasets" else "*/*"
         found |= dict.fromkeys((path for path in sorted(Path(RESULTS, stage).glob(depth)) if path.is_dir()), True)
@@ -81,7 +82,7 @@ def folders() -> dict[Path, bool]:
     return found
 
 
-def check_folder(folder: Path, in_name: bool, progress: "tqdm[str]") -> Iterator[Finding]:
+def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator[Finding]:
     """Yield what is wrong with one folder itself: its records, and its files against them."""
     own: dict[str, str] = {}
     for path in records.find(folder):
@@ -134,7 +135,9 @@ def check_current(study: Artefacts, held: dict[str, set[str]]) -> Iterator[Findi
 def verify() -> tuple[list[Finding], int]:
     """Return all findings, and the number of folders that were checked."""
     studies, found = current()
-    places, held = folders(), {}
+    places = folders()
+    held: dict[str, set[str]] = {}
+    progress: tqdm[Any]
     with tqdm(unit="file", disable=None) as progress:
         for folder, in_name in places.items():
             found += check_folder(folder, in_name, progress)
