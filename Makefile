@@ -79,5 +79,6 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 	$(LOCK) envs/notes.in -o envs/notes.lock
 	$(PYTHON) envs/conda.py
 
-clean: ## remove results and logs, never data or environments
-	rm -rf results/datasets results/tokens results/activations results/probes results/studies results/records logs
+clean: setup ## remove the results that the project wrote, and logs; never data, environments or files of yours
+	@$(RUN) $(BIN)/python -m linear_probing.pruning --all
+	rm -rf results/records logs

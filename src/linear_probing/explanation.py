@@ -191,9 +191,8 @@ def explain(one: str, known: Known) -> list[str]:
     if today not in known.records and one in known.asked:
         return [*lines, f"It is what today's code and {known.asked[one]} ask for."]
     stem = one.rpartition("-")[0]
-    successor = (
-        today if today in known.records else next((p for p in known.asked if p.rpartition("-")[0] == stem), None)
-    )
+    places = [today] if today in known.records else [p for p in known.asked if p.rpartition("-")[0] == stem]
+    successor = min(places, key=lambda place: len(differences(one, place, known)), default=None)
     if successor is None:
         return [*lines, "No study asks for it today."]
     lines.append(f"Today's code and configuration ask for {successor} instead. Between it (first) and that (second):")

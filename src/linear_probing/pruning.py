@@ -1,6 +1,6 @@
 """Pruning: folders that no study asks for are removed, so that what DVC keeps depends on the studies, not on history.
 
-    python -m linear_probing.pruning [--config FILE]
+    python -m linear_probing.pruning [--config FILE | --all]
 
 A folder stays if today's code and configuration ask for it, or if the manifest of any study names it. One is removed
 only if its record says that this project made it, and all it holds is as it was written. A file that no record vouches
@@ -20,7 +20,7 @@ from linear_probing import records, settings
 from linear_probing.artefacts import DEFAULT, RESULTS, STAGES, Artefacts, manifests
 from linear_probing.settings import Study
 from linear_probing.stage import StudyError, run
-from linear_probing.verification import DAMAGED, MISSING, Finding, check_folder, folders, strangers
+from linear_probing.verification import DAMAGED, MISSING, OF_A_STUDY, Finding, check_folder, folders, strangers
 
 LOG = logging.getLogger("pruning")
 LOCKS = Path(".snakemake/locks")
@@ -82,12 +82,17 @@ def check_own(superseded: list[Path]) -> None:
         )
 
 
-def prune(study: Study) -> list[Path]:
-    """Remove what no study asks for, with the records of its runs; return the folders that were removed."""
+def prune(stay: set[str]) -> list[Path]:
+    """Remove the folders of artefacts that are not to stay, with the records of their runs; return them.
+
+    Raises
+    ------
+    PruningError
+        Before anything is removed, as `check_lock` and `check_own` do.
+    """
     check_lock()
-    stay = kept(study)
-    superseded = [folder for folder, in_name in folders().items() if in_name and folder.as_posix() not in stay]
-    superseded = [folder for folder in superseded if any(folder.iterdir())]
+    superseded = [folder for folder, in_name in folders().items() if in_name or not stay]
+    superseded = [folder for folder in superseded if folder.as_posix() not in stay and any(folder.iterdir())]
     check_own(superseded)
     for folder in superseded:
         shutil.rmtree(folder)
@@ -97,11 +102,27 @@ def prune(study: Study) -> list[Path]:
     return superseded
 
 
+def remove_summaries() -> None:
+    """Remove what the project wrote about studies whose folders are gone, and folders that are empty now."""
+    for name in OF_A_STUDY:
+        for path in Path(RESULTS, "studies").glob(f"*/{name}"):
+            path.unlink()
+    for path in sorted(Path(RESULTS).rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
 def main() -> None:
     """Remove the folders that no study asks for."""
     parser = argparse.ArgumentParser(description="Remove results that no study asks for.")
     parser.add_argument("--config", type=Path, default=DEFAULT, help="a study to keep, besides those with a manifest")
-    removed = prune(settings.load(parser.parse_args().config))
+    parser.add_argument(
+        "--all", action="store_true", help="remove what studies ask for too: all that the project wrote"
+    )
+    arguments = parser.parse_args()
+    removed = prune(set() if arguments.all else kept(settings.load(arguments.config)))
+    if arguments.all:
+        remove_summaries()
     for folder in removed:
         sys.stdout.write(f"removed {folder}\n")
     sys.stdout.write(f"{len(removed)} folders removed from {RESULTS}\n")

@@ -1,13 +1,13 @@
 """The stage on saved models: positions, dtypes, twins, records; the embedded model's states are transformers' own."""
 
-import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from linear_probing import activations, models, settings, store, tokens
+from linear_probing import activations, models, provenance, records, settings, store, tokens
 from linear_probing.activations import extract_shard
 from linear_probing.extraction.comparison import ParityError
 from linear_probing.extraction.reading import wrap
@@ -48,7 +48,7 @@ def test_the_embedded_models_states_are_those_of_transformers(atlas, data):
 def test_states_are_stored_in_their_dtype(root, atlas, data, tmp_path, dtype, stored):
     model = Model("atlas", atlas.folder, dtype, stored_dtype=stored)
     found = extract_shard(wrap(models.load(model)), data, model, (0, 3, 6))
-    activations.write(tmp_path / "shard-0-of-1.safetensors", found, "last")
+    activations.write(tmp_path / "shard-0-of-1.safetensors", found, {"position": "last"})
     raw = store.read_tensors(tmp_path / "shard-0-of-1.safetensors")
     assert {str(array.dtype) for array in raw.values()} == {stored or dtype}
     exact = extract_shard(wrap(models.load(atlas)), data, atlas, (0, 3, 6)).states
@@ -58,24 +58,32 @@ def test_states_are_stored_in_their_dtype(root, atlas, data, tmp_path, dtype, st
         assert not np.array_equal(read, exact[layer].numpy())
 
 
-def test_the_mark_is_the_digest_that_sha256sum_reads(atlas, data, tmp_path):
-    found = extract_shard(wrap(models.load(atlas)), data, atlas, (0,))
-    activations.write(tmp_path / "shard-0-of-1.safetensors", found, "last")
-    digest, name = (tmp_path / "shard-0-of-1.sha256").read_text().split()
-    assert name == "shard-0-of-1.safetensors"
-    assert digest == activations.sha256(tmp_path / name)
-
-
-def test_the_record_says_which_path_ran_and_how_exact_it_was(atlas, data, tmp_path):
+def test_a_job_says_which_path_ran_and_how_exact_it_was(atlas, data, tmp_path):
     source = tmp_path / "tokens"
     source.mkdir()
     tokens.write(source, data, "last")
-    final = tmp_path / "results" / "activations" / "atlas" / "set-0" / "shard-0-of-1.safetensors"
-    activations.run_shard(wrap(models.load(atlas)), source, final, atlas, (0, 6), 0)
-    record = json.loads((tmp_path / "results/records/activations/atlas/set-0/shard-0-of-1.json").read_text())
-    assert (record["path"], record["n_targets"], record["device"]) == ("tree", 4, "cpu")
-    assert [one["layer"] for one in record["parity"]] == [0, 6]
-    assert {path.name for path in final.parent.iterdir()} == {"shard-0-of-1.safetensors", "shard-0-of-1.sha256"}
+    final = tmp_path / "states" / "shard-0-of-1.safetensors"
+    job = activations.Job(source, final, None)
+    assert not job.is_done()
+    found = activations.run_job(wrap(models.load(atlas)), job, atlas, (0, 6), 0)
+    assert (found["path"], found["n_targets"], found["device"], found["dtype"]) == ("tree", 4, "cpu", "float32")
+    assert [one["layer"] for one in found["parity"]] == [0, 6]
+    assert [path.name for path in final.parent.iterdir()] == ["shard-0-of-1.safetensors"]
+    assert job.is_done()
+
+
+def test_a_file_is_done_if_the_record_of_its_making_says_so(atlas, data, tmp_path, monkeypatch):
+    """Where a job failed later, Snakemake takes the record away, and the file is not extracted again."""
+    monkeypatch.chdir(tmp_path)
+    final = Path("results/activations/atlas/set-0123456789/shard-0-of-1.safetensors")
+    made = provenance.made("activations", {"tokens": "0123456789"})
+    job = activations.Job(tmp_path, final, made)
+    activations.write(final, extract_shard(wrap(models.load(atlas)), data, atlas, (0,)), {"position": "last"})
+    assert not job.is_done(), "a file that nobody vouches for"
+    records.write_run(final, made, 0.0, {final.name: activations.sha256(final)})
+    assert job.is_done()
+    final.write_bytes(final.read_bytes()[:-1])
+    assert not job.is_done(), "a file that was cut"
 
 
 def test_a_difference_stops_the_run_and_is_named(atlas, data, monkeypatch):
@@ -132,9 +140,9 @@ def test_every_configurations_layers_are_read(root, atlas):
 def test_a_shard_without_targets_is_an_empty_file(atlas, data, tmp_path):
     found = extract_shard(wrap(models.load(atlas)), data.shard(0, 100), atlas, (0, 6))
     assert (found.path, found.parity) == ("none", [])
-    activations.write(tmp_path / "shard-0-of-2.safetensors", found, "last")
+    activations.write(tmp_path / "shard-0-of-2.safetensors", found, {"position": "last"})
     whole = extract_shard(wrap(models.load(atlas)), data, atlas, (0, 6))
-    activations.write(tmp_path / "shard-1-of-2.safetensors", whole, "last")
+    activations.write(tmp_path / "shard-1-of-2.safetensors", whole, {"position": "last"})
     assert store.read_layer(tmp_path, 6, 4).shape == (4, 160)
 
 

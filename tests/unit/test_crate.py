@@ -227,11 +227,8 @@ def test_a_configuration_outside_of_the_repository_is_named_without_its_folder(m
 def test_a_missing_record_and_an_unknown_input_are_refused(manifest, results):
     with pytest.raises(RecordError, match=r"(?s)features 0000000003, which the study does not have.*do:     run snake"):
         crate.gather({**manifest, "activations": []}, results)
-    for folder, pattern, message in (
-        (PROBES, "record.json", "a record cannot be read"),
-        (STATES, "shard-*", "no record of any shard"),
-    ):
+    for folder, pattern in ((PROBES, "record.json"), (STATES, "shard-*")):
         for path in (results.parent / folder).glob(pattern):
             path.unlink()
-        with pytest.raises(RecordError, match=rf"(?s){message}.*do:     delete \S*{folder} and run snakemake again"):
+        with pytest.raises(RecordError, match=rf"(?s){folder} has no record.*do:     run snakemake again"):
             crate.gather(manifest, results)

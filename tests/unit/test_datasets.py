@@ -6,7 +6,9 @@ import pytest
 
 from linear_probing import datasets, settings, tables
 from linear_probing.atlas import lexicon
+from linear_probing.builders import word_class
 from linear_probing.builders.city_statements import derange
+from linear_probing.stage import StudyError
 from linear_probing.tables import DatasetError, Tables
 
 NAMES = ["place", "cities", "neg_cities", "larger_than", "agreement", "word_class"]
@@ -203,3 +205,11 @@ def test_a_damaged_word_list_is_refused(tmp_path, content, says):
     with pytest.raises(lexicon.LexiconError, match=says) as error:
         lexicon.read_rows(path)
     assert "do:     restore it: git checkout -- data/lexicons/nouns.csv" in str(error.value)
+
+
+def test_a_source_that_a_builder_does_not_name_is_refused(tiny, monkeypatch):
+    monkeypatch.setattr(word_class, "SOURCES", ("data/lexicons/nouns.csv", "data/lexicons/words.csv"))
+    for function in (lexicon.nouns, lexicon.verbs, lexicon.words, lexicon.probed_nouns):
+        function.cache_clear()
+    with pytest.raises(StudyError, match=r"word_class reads data/lexicons/verbs.csv, which its SOURCES do not name"):
+        datasets.build(tiny, tiny.dataset("word_class"))

@@ -2,17 +2,20 @@
 
 import ast
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from linear_probing import artefacts, provenance, settings
+from linear_probing import artefacts, jobs, provenance, settings
 from linear_probing.settings import SettingsError
+from linear_probing.stage import StudyError
 
 ORDER = ["datasets", "models", "tokens", "activations", "probes", "statistics", "figures"]
-SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts"}
+SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts", "records"}
 ALLOWED = {
     "datasets": {"builders", "atlas"},
     "tokens": {"models", "chat"},
@@ -47,7 +50,17 @@ def test_a_stage_has_a_rule_file_of_its_name(root, stage):
     assert f"python -m linear_probing.{stage} " in rules
 
 
-@pytest.mark.parametrize("module", ["figures", "artefacts", "statistics"])
+@pytest.mark.parametrize("stage", [stage for stage in ORDER if stage != "models"])
+def test_a_rules_command_holds_no_value_of_its_own(root, stage):
+    """Rules are in no digest: what could change a number stands in the configuration or in a module."""
+    text = (root / "workflow" / "rules" / f"{stage}.smk").read_text()
+    for command in re.findall(r"shell:\n((?: +\".*\"\n)+)", text):
+        words = "".join(re.findall(r'"(.*)"', command)).split()
+        assert words[:3] == ["python", "-m", f"linear_probing.{stage}"]
+        assert all(re.fullmatch(r"--[a-z]+|\{[a-z._]+\}|2>", word) for word in words[3:]), words
+
+
+@pytest.mark.parametrize("module", ["figures", "artefacts", "statistics", "jobs", "verification", "pruning"])
 def test_what_needs_no_model_imports_no_model_library(module):
     heavy = "{'torch', 'nnsight', 'transformers'}"
     code = f"import sys, linear_probing.{module}; sys.exit(bool({heavy} & set(sys.modules)))"
@@ -75,9 +88,9 @@ def package(tmp_path, monkeypatch):
     (folder / "two.py").write_text("B = 2\n")
     (folder / "three.py").write_text("C = 3\n")
     monkeypatch.setattr(provenance, "PACKAGE", folder)
-    provenance.code.cache_clear()
+    provenance._module.cache_clear()
     yield folder
-    provenance.code.cache_clear()
+    provenance._module.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +104,7 @@ def package(tmp_path, monkeypatch):
 )
 def test_code_counts_by_what_it_does_and_imports(package, file, content, changes):
     before = provenance.code("one")
-    provenance.code.cache_clear()
+    provenance._module.cache_clear()
     (package / file).write_text(content)
     assert (provenance.code("one") != before) is changes
 
@@ -125,9 +138,9 @@ def test_a_change_of_the_configuration_changes_what_follows_from_it(tiny_content
 
 def test_a_changed_number_of_resamples_changes_the_statistics_alone(tiny_content, root):
     path = root / "config" / "tiny.yaml"
-    before = artefacts.Artefacts(settings.parse(tiny_content, path)).manifest()
+    before = artefacts.Artefacts(settings.parse(tiny_content, path)).manifest
     tiny_content["bootstrap"]["n_resamples"] = 60
-    after = artefacts.Artefacts(settings.parse(tiny_content, path)).manifest()
+    after = artefacts.Artefacts(settings.parse(tiny_content, path)).manifest
     assert {key for key in before if before[key] != after[key]} == {"statistics", "figures"}
 
 
@@ -135,24 +148,35 @@ def test_twins_share_their_originals_tokens(tiny):
     assert {model for model, _ in artefacts.Artefacts(tiny).tokens} == {"atlas"}
 
 
-def test_a_manifest_names_what_the_study_is_made_of(tiny, tmp_path):
+def test_a_manifest_names_what_the_study_needs(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     paths = artefacts.Artefacts(tiny)
-    paths.write_manifest(tmp_path)
-    assert json.loads((tmp_path / "manifest.json").read_text()) == paths.manifest()
-    assert paths.stamp("figures").endswith(f"figures/.made-of-{paths.manifest()['figures']}.json")
+    paths.write_manifest()
+    assert json.loads((tmp_path / "results/studies/tiny/manifest.json").read_text()) == paths.manifest
+    assert artefacts.manifests()["tiny"]["probes"] == paths.manifest["probes"]
+    assert paths.record(paths.figures).endswith(f"figures/record-{paths.manifest['figures']}.json")
+
+
+def test_a_manifest_that_is_cut_is_an_error(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    artefacts.Artefacts(tiny).write_manifest()
+    path = tmp_path / "results/studies/tiny/manifest.json"
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(StudyError, match=r"(?s)manifest.json cannot be read.*do:     delete it and run snakemake"):
+        artefacts.manifests()
 
 
 @pytest.fixture
 def extracted(tiny, tmp_path, monkeypatch):
-    """Return the paths of a study whose activations are all there."""
+    """Return the jobs of a study whose activations are all there."""
     monkeypatch.chdir(tmp_path)
-    paths = artefacts.Artefacts(tiny)
-    for job in paths.extractions():
-        for mark in map(Path, job.marks):
-            mark.parent.mkdir(parents=True)
-            mark.touch()
-            mark.with_suffix(".safetensors").touch()
-    return paths
+    all_jobs = jobs.Jobs(tiny)
+    for job in all_jobs.extractions():
+        for record in map(Path, job.records):
+            record.parent.mkdir(parents=True)
+            record.touch()
+            record.with_suffix(".safetensors").touch()
+    return all_jobs
 
 
 def test_what_is_there_is_no_job(extracted):
@@ -160,27 +184,27 @@ def test_what_is_there_is_no_job(extracted):
 
 
 def test_a_job_extracts_what_is_absent_alone(tiny, extracted):
-    mark = Path(extracted.mark(tiny.model("atlas"), "cities", 0))
-    mark.unlink()
+    record = Path(extracted.shard_record(tiny.model("atlas"), "cities", 0))
+    record.unlink()
     (job,) = extracted.extractions()
-    assert (job.model, job.shard, job.gpus, job.marks) == ("atlas", 0, 0, [str(mark)])
+    assert (job.model, job.shard, job.gpus, job.records) == ("atlas", 0, 0, [str(record)])
     assert job.folders == [extracted.activations["atlas", "cities"]]
 
 
-def test_a_mark_whose_file_is_gone_is_taken_back(tiny, extracted):
-    mark = Path(extracted.mark(tiny.model("atlas"), "place", 0))
-    mark.with_suffix(".safetensors").unlink()
+def test_a_record_whose_file_is_gone_is_taken_back(tiny, extracted):
+    record = Path(extracted.shard_record(tiny.model("atlas"), "place", 0))
+    record.with_suffix(".safetensors").unlink()
     (job,) = extracted.extractions()
-    assert job.marks == [str(mark)]
-    assert not mark.exists()
+    assert job.records == [str(record)]
+    assert not record.exists()
 
 
 def test_a_model_with_shards_has_a_job_for_each(tiny_content, root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_content["models"]["atlas"].update(shards=3, device="cuda")
-    jobs = artefacts.Artefacts(settings.parse(tiny_content, root / "config" / "tiny.yaml")).extractions()
-    assert [(job.model, job.shard, job.gpus) for job in jobs[:3]] == [("atlas", n, 1) for n in range(3)]
-    assert len({mark for job in jobs for mark in job.marks}) == 2 * 3 * 4
+    found = jobs.Jobs(settings.parse(tiny_content, root / "config" / "tiny.yaml")).extractions()
+    assert [(job.model, job.shard, job.gpus) for job in found[:3]] == [("atlas", n, 1) for n in range(3)]
+    assert len({record for job in found for record in job.records}) == 2 * 3 * 4
 
 
 def test_a_split_that_the_card_does_not_have_is_refused_before_any_job(tiny, tiny_content, root, tmp_path, monkeypatch):
@@ -197,11 +221,60 @@ def test_a_split_that_the_card_does_not_have_is_refused_before_any_job(tiny, tin
 @pytest.mark.parametrize(("named", "overrides"), [(["a.yaml", "b.yaml"], {}), ([], {"seed": 1})])
 def test_a_study_is_one_file(named, overrides):
     with pytest.raises(SettingsError, match="expected one configuration file") as error:
-        artefacts.configuration(named, overrides)
+        jobs.configuration(named, overrides)
     assert "do:     write one file and name it by --configfile" in str(error.value)
 
 
 def test_an_old_path_is_not_filled_with_todays_content(tiny):
     wildcards = type("W", (), {"dataset": "place", "model": "atlas", "digest": "0123456789"})
     with pytest.raises(SettingsError, match="is not that of today's code"):
-        artefacts.Artefacts(tiny).lexicons_for(wildcards)
+        jobs.Jobs(tiny).sources_for(wildcards)
+
+
+def test_bookkeeping_computes_no_number(root):
+    """What no digest counts must not import what numbers are made with."""
+    for name in provenance.BOOKKEEPING:
+        found = {module.split(".")[0] for module in top_level(root / "src" / "linear_probing" / f"{name}.py")}
+        assert not found & {"numpy", "pandas", "scipy", "sklearn", "torch", "transformers", "nnsight", "safetensors"}
+
+
+def test_a_new_builder_changes_no_other_data_set(root, tiny):
+    paths = artefacts.Artefacts(tiny)
+    code = paths.made[paths.tables["place"]].code
+    assert "linear_probing.builders.place" in code
+    assert "linear_probing.builders.agreement" not in code
+
+
+@pytest.mark.parametrize("builder", ["agreement", "word_class", "place", "city_statements", "comparisons"])
+def test_a_data_set_depends_on_the_word_lists_it_reads(root, builder):
+    study = settings.load(root / "config" / "study.yaml")
+    paths = artefacts.Artefacts(study)
+    name = next(dataset.name for dataset in study.datasets if dataset.builder == builder)
+    expected = {"agreement": ("nouns", "words"), "word_class": ("nouns", "verbs", "words")}.get(builder, ())
+    sources = paths.made[paths.tables[name]].made_of["sources"]
+    assert tuple(sources) == tuple(f"data/lexicons/{one}.csv" for one in expected)
+
+
+def test_a_large_files_digest_is_remembered_and_never_stale(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "MEMORY", tmp_path / "cache" / "digests.json")
+    monkeypatch.setattr(provenance, "SETTLED", -1.0)
+    path, other = tmp_path / "weights", tmp_path / "other"
+    path.write_bytes(b"a" * 2_000_000)
+    first = provenance.file_digest.__wrapped__(path)
+    assert json.loads(provenance.MEMORY.read_text())[str(path)][-1] == first
+    monkeypatch.setattr(provenance.hashlib, "file_digest", None)
+    assert provenance.file_digest.__wrapped__(path) == first, "not read again"
+    monkeypatch.undo()
+    monkeypatch.setattr(provenance, "MEMORY", tmp_path / "cache" / "digests.json")
+    status = path.stat()
+    other.write_bytes(b"b" * 2_000_000)
+    other.replace(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert provenance.file_digest.__wrapped__(path) != first, "same size and time of content"
+
+
+def test_another_checkouts_package_is_refused(tmp_path):
+    artefacts.check_checkout(tmp_path)
+    (tmp_path / "src" / "linear_probing").mkdir(parents=True)
+    with pytest.raises(StudyError, match=r"(?s)would not run, but that of.*do:     run `make setup` here"):
+        artefacts.check_checkout(tmp_path)

@@ -1,0 +1,300 @@
+"""Records, verification, pruning and explanation on a whole small study whose files are stand-ins of a few bytes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from linear_probing import artefacts, explanation, provenance, pruning, records, settings, verification
+from linear_probing.artefacts import Artefacts
+from linear_probing.pruning import PruningError
+from linear_probing.records import RecordError
+
+FILE = "data.csv"
+
+
+def fill(study):
+    """Write every artefact of a study as its stages would: a file, and a record that vouches for it."""
+    paths = Artefacts(study)
+    for place, made in paths.made.items():
+        folder = Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+        names = [FILE]
+        if made.stage == "activations":
+            model = next(model for model in study.models if model.name == folder.parent.name)
+            names = [model.shard_name(shard) for shard in range(model.shards)]
+        for name in names:
+            (folder / name).write_text(place)
+        if made.stage == "activations":
+            for name in names:
+                records.write((folder / name).with_suffix(".json"), made, [folder / name])
+        else:
+            records.write(Path(paths.record(place)), made, [folder / FILE])
+    paths.write_manifest()
+    return paths
+
+
+@pytest.fixture
+def study(tiny_content, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_content["models"]["atlas"]["shards"] = 2
+    path = tmp_path / "config" / "tiny.yaml"
+    path.parent.mkdir()
+    path.write_text(json.dumps(tiny_content))
+    return settings.load(path)
+
+
+@pytest.fixture
+def built(study):
+    return fill(study)
+
+
+def change(study, edit):
+    """Return the study as it is after an edit of its configuration file."""
+    content = json.loads(study.file.read_text())
+    edit(content)
+    study.file.write_text(json.dumps(content))
+    return settings.load(study.file)
+
+
+def found():
+    return {(one.kind, one.path) for one in verification.verify()[0]}
+
+
+def test_what_was_written_is_in_order(built):
+    findings, n_folders = verification.verify()
+    assert findings == []
+    assert n_folders == len(built.made) == 30
+
+
+@pytest.mark.parametrize("stage", ["tables", "tokens", "activations", "probes"])
+def test_one_flipped_byte_is_found_and_named(built, stage):
+    folder = next(iter(getattr(built, stage).values()))
+    path = next(path for path in sorted(Path(folder).iterdir()) if path.suffix != ".json")
+    content = bytearray(path.read_bytes())
+    content[3] ^= 1
+    path.write_bytes(content)
+    assert found() == {("damaged", path.as_posix())}
+    with pytest.raises(RecordError, match=f"{path.name} is not what was written"):
+        records.check(Path(folder))
+
+
+@pytest.mark.parametrize("last", ["statistics", "figures"])
+def test_a_table_that_was_edited_is_found_and_kept(built, study, last):
+    path = Path(getattr(built, last), FILE)
+    path.write_text("my own numbers")
+    assert found() == {("damaged", path.as_posix())}
+    with (
+        pytest.raises(RecordError, match=r"(?s)data.csv was edited and would be lost.*do:     move it"),
+        records.making(study, last, path.parent, []),
+    ):
+        raise AssertionError("the work had begun")
+    assert path.read_text() == "my own numbers"
+
+
+def test_a_missing_file_record_shard_and_folder_are_found(built, study):
+    table = Path(built.tables["place"], FILE)
+    table.unlink()
+    shard = Path(built.shard_record(study.model("atlas"), "cities", 1))
+    shard.unlink()
+    shutil.rmtree(built.tokens["atlas", "cities"])
+    kinds = found()
+    assert ("missing", table.as_posix()) in kinds
+    assert ("missing", shard.as_posix()) in kinds
+    assert ("foreign", shard.with_suffix(".safetensors").as_posix()) in kinds, "no record vouches for it"
+    assert ("missing", built.tokens["atlas", "cities"]) in kinds
+    assert len(kinds) == 4
+
+
+@pytest.mark.parametrize(
+    "place", ["notes.txt", "datasets/notes.txt", "studies/tiny/notes.txt", "probes/atlas/.place-0123456789.17.tmp/x"]
+)
+def test_a_foreign_file_is_found_wherever_it_stands(built, place):
+    path = Path("results", place)
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    assert found() == {("foreign", path.as_posix())}
+
+
+def test_a_foreign_file_in_an_artefact_is_found_and_never_replaced(built, study):
+    path = Path(built.figures, "mine.pdf")
+    path.touch()
+    assert found() == {("foreign", path.as_posix())}
+    with (
+        pytest.raises(RecordError, match=r"mine.pdf was not written by this project and would be lost"),
+        records.making(study, "figures", path.parent, []),
+    ):
+        raise AssertionError("the work had begun")
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "edit", [lambda r: r["made_of"].update(seed=3), lambda r: r.update(digest="0123456789"), lambda r: r.pop("pins")]
+)
+def test_an_edited_record_is_found(built, edit):
+    path = Path(built.record(built.tables["place"]))
+    record = json.loads(path.read_text())
+    edit(record)
+    path.write_text(json.dumps(record))
+    assert ("damaged", path.as_posix()) in found()
+
+
+def test_an_artefact_under_anothers_name_is_found(built):
+    one, other = built.tables["place"], built.tables["cities"]
+    shutil.rmtree(one)
+    shutil.copytree(other, one)
+    assert ("damaged", built.record(one)) in found()
+
+
+def test_what_a_changed_configuration_leaves_is_stale_and_what_it_asks_for_is_missing(built, study):
+    after = Artefacts(change(study, lambda c: c["penalties"].update(ridge=[7.0])))
+    old, new = set(built.probes.values()), set(after.probes.values())
+    stale = {("stale", place) for place in [*old, built.statistics, built.figures]}
+    assert found() == stale | {("missing", place) for place in new}
+
+
+def test_a_study_whose_configuration_is_gone_is_stale(built, study):
+    study.file.rename("elsewhere.yaml")
+    assert ("stale", "results/studies/tiny") in found()
+
+
+def test_two_studies_leave_each_other_whole(built, study):
+    other = settings.parse({**json.loads(study.file.read_text()), "name": "other", "n_folds": 4}, study.file)
+    file = study.file.with_name("other.yaml")
+    file.write_text(json.dumps({**json.loads(study.file.read_text()), "name": "other", "n_folds": 4}))
+    fill(settings.load(file))
+    assert found() == set()
+    for one in (study, other):
+        assert pruning.prune(pruning.kept(one)) == []
+    assert found() == set()
+
+
+def test_pruning_removes_what_nobody_asks_for_with_its_run_records(built, study):
+    folder = built.activations["atlas", "place"]
+    record = Path("results/records/activations/atlas", Path(folder).name, "shard-0-of-2.json")
+    record.parent.mkdir(parents=True)
+    record.touch()
+    after = change(study, lambda c: c["datasets"]["place"].update(n_cities=100))
+    fill(after)
+    removed = {path.as_posix() for path in pruning.prune(pruning.kept(after))}
+    stages = (built.tables, built.tokens, built.activations, built.probes)
+    assert removed == {p for paths in stages for p in paths.values() if Path(p).name.startswith("place-")}
+    assert not record.parent.exists()
+    assert found() == set()
+    assert pruning.prune(pruning.kept(after)) == []
+
+
+@pytest.mark.parametrize("spoil", ["edited", "foreign", "stranger"])
+def test_pruning_removes_nothing_where_something_would_be_lost(built, study, spoil):
+    folder = Path(built.tables["place"])
+    path = {"edited": folder / FILE, "foreign": folder / "mine.txt", "stranger": folder.parent / "mine.txt"}[spoil]
+    path.write_text("mine")
+    after = change(study, lambda c: c["datasets"]["place"].update(n_cities=100))
+    before = sorted(Path("results").rglob("*"))
+    built_after = Artefacts(after)
+    built_after.write_manifest()
+    with pytest.raises(PruningError, match=r"(?s)do:     move it out of results.*nothing was removed"):
+        pruning.prune(pruning.kept(after))
+    assert sorted(Path("results").rglob("*")) == before
+
+
+def test_all_that_the_project_wrote_can_be_removed_and_nothing_else(built):
+    Path("results/README.md").touch()
+    mine = Path(built.figures, "mine.pdf")
+    mine.touch()
+    with pytest.raises(PruningError, match=r"mine.pdf was not written by this project"):
+        pruning.prune(set())
+    mine.unlink()
+    assert len(pruning.prune(set())) == len(built.made)
+    pruning.remove_summaries()
+    assert [path.name for path in Path("results").rglob("*")] == ["README.md"]
+
+
+def test_pruning_waits_for_a_run_that_holds_the_results(built, study):
+    Path(".snakemake/locks").mkdir(parents=True)
+    Path(".snakemake/locks/0.output.lock").touch()
+    with pytest.raises(PruningError, match=r"(?s)a run of snakemake holds these results.*snakemake --unlock"):
+        pruning.prune(pruning.kept(study))
+
+
+def test_a_job_that_was_planned_for_other_code_is_refused(built, study):
+    with (
+        pytest.raises(RecordError, match=r"(?s)is not what today's code and configuration make.*run snakemake again"),
+        records.making(study, "probes", Path("results/probes/atlas/place-0123456789"), []),
+    ):
+        raise AssertionError("the work had begun")
+    assert not Path("results/probes/atlas/place-0123456789").exists()
+
+
+def test_a_package_that_is_not_the_locked_one_is_refused(built, study, monkeypatch):
+    installed = records._version
+    monkeypatch.setattr(records, "_version", lambda name: "0.0.1" if name == "scipy" else installed(name))
+    with pytest.raises(RecordError, match=r"(?s)scipy 0\.0\.1; expected .* as locked.*do:     make setup"):
+        records.today(study, "probes", Path(built.probes["atlas", "place"]))
+    assert records.today(study, "statistics", Path(built.statistics)) is not None, "statistics do not use it"
+
+
+def test_an_output_by_hand_has_no_record(study, tmp_path):
+    with records.making(study, "statistics", tmp_path / "mine", []) as folder:
+        (folder / FILE).touch()
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [FILE]
+    assert not Path("results").exists()
+
+
+def test_the_record_of_a_run_says_where_and_how_it_went(built, study):
+    with records.making(
+        study, "statistics", Path(built.statistics), [Path(built.tables["place"])], threads=2
+    ) as folder:
+        (folder / FILE).write_text("new")
+    run = json.loads(Path("results/records/studies/tiny/statistics.json").read_text())
+    assert run["digest"] == built.made[built.statistics].digest
+    assert (run["threads"], run["bytes"], run["device"]) == (2, 3, "cpu")
+    assert run["packages"].keys() == {"numpy", "pandas"}
+    assert run["git"].keys() == {"commit", "dirty"}
+    assert run["configuration"]["file"] == "config/tiny.yaml"
+    assert run["seconds"] >= 0
+    assert run["peak_memory_gb"] > 0
+    record = Path(built.record(built.statistics)).read_text()
+    assert not any(word in record for word in ("seconds", "platform", "started", "commit"))
+
+
+def test_equal_content_has_an_equal_digest_in_a_record(built):
+    for place, made in built.made.items():
+        for path in records.find(Path(place)):
+            record = records.read(path)
+            assert provenance.digest_of_record(record) == record["digest"] == made.digest
+
+
+def test_an_explanation_says_what_a_digest_is_made_of(built, study):
+    place = built.probes["atlas", "place"]
+    text = "\n".join(explanation.explain(place, explanation.known()))
+    assert f"features: {built.activations['atlas', 'place']}" in text
+    assert "penalties.ridge: 100.0" in text
+    assert "tasks.place.position.splits: group, country, types" in text
+    assert "linear_probing.protocol" in text
+    assert "scikit-learn" in text
+    assert text.endswith(f"It is what today's code and {study.file.name and artefacts.shown(study.file)} ask for.")
+
+
+def test_an_explanation_follows_a_difference_to_its_beginning(built, study):
+    after = Artefacts(change(study, lambda c: c["datasets"]["cities"].update(n_false=2)))
+    text = "\n".join(explanation.explain(built.probes["atlas", "cities"], explanation.known()))
+    assert f"ask for {after.probes['atlas', 'cities']} instead" in text
+    assert text.endswith("given: n_false is 3 in the first, 2 in the second")
+    assert "No study asks" not in text
+
+
+def test_two_artefacts_differ_in_what_is_said(built):
+    known = explanation.known()
+    twins = (built.activations[name, "place"] for name in ("atlas", "atlas-random"))
+    lines = explanation.differences(*twins, known)
+    assert "given: twin is None in the first, 0 in the second" in lines
+    assert any(line.startswith("given: weights.model.safetensors is ") for line in lines)
+    assert len(lines) == 2
+    assert explanation.differences(built.figures, built.figures, known) == ["nothing: the digests are the same"]
+
+
+def test_an_unknown_artefact_is_an_error(built):
+    with pytest.raises(explanation.StudyError, match=r"is no artefact that is recorded or asked for"):
+        explanation.place_of(Path("results/nothing"), explanation.known())
