@@ -1,4 +1,4 @@
-"""Figures: tables of the statistics stage in, PDF and PNG out; no statistic is computed, no model is loaded.
+"""Figures: tables of the statistics stage in, PDF, PNG and SVG out; no statistic is computed, no model is loaded.
 
 Out, for the study's first model: layers (curves beside their controls), map (predicted places) and plane (true and
 false statements); for each further model the same with its name appended. The same tables give the same bytes.

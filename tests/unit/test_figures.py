@@ -1,5 +1,8 @@
 """Figures: what a panel shows, that bytes follow from the tables, and what damaged tables say."""
 
+import re
+from xml.etree import ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,7 +61,7 @@ def saved(study, folder, output):
 
 def test_the_same_tables_give_the_same_bytes(tiny, folder, tmp_path):
     first, second = (saved(tiny, folder, tmp_path / name) for name in ("one", "two"))
-    assert set(first) == {f"{name}.{ending}" for name in ("layers", "map", "plane") for ending in ("pdf", "png")}
+    assert set(first) == {f"{name}.{ending}" for name in ("layers", "map", "plane") for ending in ("pdf", "png", "svg")}
     assert first == second
 
 
@@ -66,6 +69,18 @@ def test_figures_are_not_blank(tiny, folder, tmp_path):
     saved(tiny, folder, tmp_path / "out")
     for name in ("layers", "map", "plane"):
         assert 0.005 < (imread(tmp_path / "out" / f"{name}.png")[..., :3].min(axis=2) < 0.9).mean() < 0.6
+
+
+def test_no_file_says_when_it_was_made(tiny, folder, tmp_path):
+    for name, content in saved(tiny, folder, tmp_path / "out").items():
+        assert not re.search(rb"dc:date|CreationDate|ModDate|tIME|20\d\d-\d\d-\d\d", content), name
+
+
+def test_labels_of_an_svg_are_text(tiny, folder, tmp_path):
+    drawn = ElementTree.fromstring(saved(tiny, folder, tmp_path / "out")["layers.svg"])
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+    labels = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"text baseline", "layer (0: embedding)"} <= set(labels)
 
 
 def test_a_panel_draws_the_tables_numbers_with_all_controls(folder):
@@ -143,7 +158,7 @@ def test_a_study_without_places_or_statements_says_so(tiny, folder, tmp_path):
     for name in ("map.csv", "plane.csv"):
         path = folder / name
         path.write_text(path.read_text().splitlines()[0] + "\n")
-    assert len(saved(tiny, folder, tmp_path / "out")) == 6
+    assert len(saved(tiny, folder, tmp_path / "out")) == 9
 
 
 def test_the_projection_keeps_poles_and_equator():

@@ -20,7 +20,7 @@ def study(finished):
 
 def test_all_figures_and_tables_are_there(study):
     figures = {path.name for path in (study / "figures").iterdir() if not path.name.startswith(".")}
-    assert figures == {f"{name}.{ending}" for name in ("layers", "map", "plane") for ending in ("pdf", "png")}
+    assert figures == {f"{name}.{ending}" for name in ("layers", "map", "plane") for ending in ("pdf", "png", "svg")}
     assert all((study / "figures" / name).stat().st_size > 10_000 for name in figures)
     for name in ("layers", "best_layer"):
         assert (study / "statistics" / f"{name}.csv").read_text().splitlines()[0] == COLUMNS
@@ -192,7 +192,8 @@ def test_the_same_study_has_the_same_bytes(finished, clone):
     for folder in (clone.folder / "results" / "probes" / "atlas").iterdir():
         shutil.rmtree(folder)
     assert clone.snakemake().returncode == 0
-    for name in ("statistics/layers.csv", "statistics/plane.csv", "figures/layers.pdf", "figures/map.png"):
+    figures = [f"figures/{name}" for name in ("layers.pdf", "map.png", "map.svg")]
+    for name in ("statistics/layers.csv", "statistics/plane.csv", *figures):
         paths = [one.folder / "results" / "studies" / "tiny" / name for one in (finished, clone)]
         assert paths[0].read_bytes() == paths[1].read_bytes(), name
 

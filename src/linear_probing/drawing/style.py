@@ -1,7 +1,8 @@
 """One look for all figures: sizes of journal columns, one palette, and files whose bytes depend on the tables alone.
 
 Colours are those of Okabe and Ito (2008), told apart by readers with any of the common colour deficiencies; nothing is
-told by colour alone, so that a grey print still reads. Dates are kept out of the files.
+told by colour alone, so that a grey print still reads. Dates are kept out of the files. PDF is for papers, PNG for what
+shows no vectors, SVG for pages and for an editor in which labels are still text.
 """
 
 from collections.abc import Iterator, Mapping
@@ -52,12 +53,16 @@ RC: dict[str, Any] = {
     "figure.dpi": PNG_DPI,
     "savefig.dpi": PNG_DPI,
     "pdf.fonttype": 42,
+    # Text stays text, to be found and edited; a reader without the font sees another of its family.
+    "svg.fonttype": "none",
+    # Names of clips and markers are hashes, which without a fixed salt are drawn anew in every run.
     "svg.hashsalt": "linear_probing",
 }
-# None leaves the entry out: creation dates and, in PNG, the library's version.
+# None leaves the entry out: creation dates, and versions of the library where it can be left out.
 METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": "linear_probing", "Producer": None},
     "png": {"Software": None},
+    "svg": {"Date": None, "Creator": "linear_probing"},
 }
 
 
@@ -82,7 +87,7 @@ def new_figure(height: float) -> Figure:
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, ...]:
-    """Write `name`.pdf and `name`.png into a folder; equal figures give equal bytes.
+    """Write `name` as PDF, PNG and SVG into a folder; equal figures give equal bytes.
 
     Parameters
     ----------
