@@ -26,11 +26,11 @@ def draw(study: Study, tables: Tables) -> Iterator[tuple[str, Figure]]:
     """Yield name and figure, model by model; a twin with random weights stands beside its original, never alone."""
     originals = [model for model in study.models if model.seed is None]
     for number, model in enumerate(originals):
-        twins = [other.name for other in study.models if other.folder == model.folder and other.seed is not None]
+        twins = study.twins_of(model)
         ending = f"-{model.name}" if number else ""
         yield (
             f"layers{ending}",
-            layers.draw(tables.layers, tables.baselines, model.name, twins[0] if twins else None),
+            layers.draw(tables.layers, tables.baselines, model.name, twins[0].name if twins else None),
         )
         yield f"map{ending}", world.draw(tables.map, tables.map_summary, model.name)
         yield f"plane{ending}", plane.draw(tables.plane, tables.layers, model.name)

@@ -68,8 +68,9 @@ def files_of(folder: Path) -> dict[str, str]:
 
 
 def write(path: Path, made: Made, files: Sequence[Path]) -> None:
-    """Write a record of files that lie beside it."""
-    listed = {file.name: {"sha256": sha256(file), "bytes": file.stat().st_size} for file in sorted(files)}
+    """Write a record of files that lie beside or below it."""
+    names = {file.relative_to(path.parent).as_posix(): file for file in sorted(files)}
+    listed = {name: {"sha256": sha256(file), "bytes": file.stat().st_size} for name, file in names.items()}
     with replace_file(path) as temporary:
         temporary.write_text(json.dumps({**made.record(), "files": listed}, indent=1) + "\n", encoding="utf-8")
 
@@ -180,7 +181,7 @@ def making(study: Study, stage: str, output: Path, inputs: Sequence[Path], **det
         if made is not None:
             last = stage in artefacts.LAST_STAGES
             name = f"record-{made.digest}.json" if last else artefacts.RECORD
-            write(folder / name, made, [path for path in folder.iterdir() if path.is_file()])
+            write(folder / name, made, [path for path in folder.rglob("*") if path.is_file()])
     if made is not None:
         write_run(output, made, start, files_of(output), configuration=configuration_of(study), **details)
 

@@ -202,6 +202,10 @@ class Study:
         """Return the data set of this name."""
         return self._named("data set", name, self.datasets)
 
+    def twins_of(self, model: Model) -> tuple[Model, ...]:
+        """Return the twins with random weights of a model, in the configuration's order."""
+        return tuple(other for other in self.models if other.folder == model.folder and other.seed is not None)
+
     def tasks_of(self, dataset: str) -> tuple[Task, ...]:
         """Return the tasks of a data set, in the configuration's order."""
         return tuple(task for task in self.tasks if task.dataset == dataset)

@@ -2,8 +2,8 @@
 
 In: the folders of all data sets and probes of a study, named `{dataset}-{digest}` and, for probes, standing in a
 folder named after their model. Out: layers.csv, best_layer.csv, selectivity.csv, baselines.csv, map.csv,
-map_summary.csv, plane.csv, fits.csv and summary.json. Intervals are percentile bootstraps over clusters, with the
-same draws for all models and layers of a task, so that differences are paired. What is undefined is an empty cell.
+map_summary.csv, plane.csv, fits.csv, summary.json and summary/. Intervals are percentile bootstraps over clusters, with the same
+draws for all models and layers of a task, so that differences are paired. What is undefined is an empty cell.
 Cost: half a minute for the default study.
 """
 
@@ -11,7 +11,9 @@ import argparse
 import json
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,6 +27,7 @@ from linear_probing.stage import run
 
 LOG = logging.getLogger("statistics")
 PRECISION = "%.6g"
+SUMMARY_DIGITS = 4
 
 
 def count_fits(results: Scores) -> pd.DataFrame:
@@ -37,12 +40,78 @@ def count_fits(results: Scores) -> pd.DataFrame:
     return counted.reset_index()
 
 
-def headlines(best: pd.DataFrame) -> list[dict[str, object]]:
+def headlines(best: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of best_layer.csv that sum the study up: held-out groups, `unseen` where there is one."""
     rows = best[best["split"] == "group"]
     with_unseen = set(rows.loc[rows["part"] == "unseen", "task"])
-    kept = rows[(rows["part"] == "unseen") | ((rows["part"] == "all") & ~rows["task"].isin(with_unseen))]
-    return json.loads(kept.to_json(orient="records", double_precision=6))
+    return rows[(rows["part"] == "unseen") | ((rows["part"] == "all") & ~rows["task"].isin(with_unseen))]
+
+
+def summaries(study: Study, best: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return what sums up each task of each model that is no twin, by file name.
+
+    DVC shows a file as a row, its keys as columns in the order of the alphabet, and differences file by file: so a task
+    is a file, the names are chosen to stand well beside each other, and what is undefined is left out.
+
+    Parameters
+    ----------
+    study : Study
+        Its models and tasks.
+    best : pd.DataFrame
+        best_layer.csv.
+
+    Returns
+    -------
+    dict[str, dict[str, Any]]
+        Under `{model}/{task}.json`: the estimate at the best layer, its interval, that layer, and, by the same
+        protocol, the text baseline, the control task at that layer and the first twin at its own best layer.
+    """
+    rows = {(row["model"], row["task"]): row for row in headlines(best).to_dict("records")}
+    found = {}
+    for model, task in rows:
+        twins = study.twins_of(study.model(model))
+        if study.model(model).seed is None:
+            twin = rows[twins[0].name, task] if twins else {}
+            found[f"{model}/{task}.json"] = _summary(rows[model, task], twin)
+    return found
+
+
+def _summary(row: Mapping[Any, Any], twin: Mapping[Any, Any]) -> dict[str, Any]:
+    def rounded(numbers: Mapping[str, float]) -> dict[str, float]:
+        return {name: round(value, SUMMARY_DIGITS) for name, value in numbers.items() if value == value}
+
+    scores = {
+        "control": row["control"],
+        "estimate": row["estimate"],
+        "random_weights": twin.get("estimate", float("nan")),
+        "text_baseline": row["text_baseline"],
+    }
+    interval = rounded({"lower": row["lower"], "upper": row["upper"]})
+    return {**rounded(scores), "interval": interval, "layer": int(row["layer"])}
+
+
+def write_summaries(folder: Path, content: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write what `summaries` returns: all of it as summary.json, and a file a task, as DVC shows them, under summary/."""
+    files = {f"summary/{name}": numbers for name, numbers in content.items()} | {"summary.json": nested(content)}
+    for name, numbers in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(numbers, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def nested(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return summaries by model and task.
+
+    Examples
+    --------
+    >>> nested({"atlas/cities.truth.json": {"estimate": 0.9}})
+    {'atlas': {'cities.truth': {'estimate': 0.9}}}
+    """
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for name, numbers in content.items():
+        model, task = name.removesuffix(".json").split("/")
+        found.setdefault(model, {})[task] = numbers
+    return found
 
 
 def compute(study: Study, results: Scores) -> dict[str, pd.DataFrame]:
@@ -78,8 +147,7 @@ def main() -> None:
         tables = compute(study, read_scores(study, arguments.datasets, arguments.probes))
         for name, table in tables.items():
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
-        text = json.dumps(headlines(tables["best_layer.csv"]), indent=2)
-        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+        write_summaries(folder, summaries(study, tables["best_layer.csv"]))
     LOG.info("%s: %d rows of layers.csv, %.1f s", study.name, len(tables["layers.csv"]), time.monotonic() - start)
 
 

@@ -26,6 +26,15 @@ def test_all_figures_and_tables_are_there(study):
         assert (study / "statistics" / f"{name}.csv").read_text().splitlines()[0] == COLUMNS
 
 
+def test_a_summary_holds_the_numbers_of_its_row(study):
+    best = pd.read_csv(study / "statistics" / "best_layer.csv").set_index(["model", "task", "part", "split"])
+    summaries = {path.stem: json.loads(path.read_text()) for path in study.glob("statistics/summary/atlas/*.json")}
+    assert set(summaries) == {"place.position", "cities.truth", "larger_than.truth", "word_class.word_class"}
+    for model, key in (("atlas", "estimate"), ("atlas-random", "random_weights")):
+        expected = best.loc[(model, "cities.truth", "unseen", "group"), "estimate"]
+        assert summaries["cities.truth"][key] == pytest.approx(expected, abs=5e-5)
+
+
 def test_layers_has_one_row_per_model_task_part_split_and_layer(study):
     table = pd.read_csv(study / "statistics" / "layers.csv")
     keys = ["model", "task", "part", "split", "probe", "metric", "layer"]

@@ -1,0 +1,61 @@
+"""Statistics: what sums a study up."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from linear_probing import settings, statistics
+
+COLUMNS = ["model", "task", "part", "split", "layer", "estimate", "lower", "upper", "text_baseline", "control"]
+ROWS = [
+    ("atlas", "cities.truth", "all", "group", 3, 0.99, 0.98, 1.0, 0.3, 0.6),
+    ("atlas", "cities.truth", "unseen", "group", 6, 0.987654, 0.95, 0.99999, 0.35, 0.7),
+    ("atlas", "cities.truth", "unseen", "types", 6, 0.9, 0.8, 1.0, 0.2, 0.7),
+    ("atlas", "word_class.word_class", "all", "group", 3, 0.8, np.nan, np.nan, 0.1, np.nan),
+    ("atlas-random", "cities.truth", "all", "group", 0, 0.6, 0.5, 0.7, 0.3, 0.5),
+    ("atlas-random", "cities.truth", "unseen", "group", 0, 0.5, 0.4, 0.6, 0.35, 0.5),
+    ("atlas-random", "word_class.word_class", "all", "group", 0, 0.2, 0.1, 0.3, 0.1, np.nan),
+]
+
+
+@pytest.fixture
+def best():
+    return pd.DataFrame(ROWS, columns=COLUMNS)
+
+
+def test_a_task_is_summed_up_on_what_was_not_seen_where_there_is_such_a_part(tiny, best):
+    assert statistics.summaries(tiny, best) == {
+        "atlas/cities.truth.json": {
+            "control": 0.7,
+            "estimate": 0.9877,
+            "random_weights": 0.5,
+            "text_baseline": 0.35,
+            "interval": {"lower": 0.95, "upper": 1.0},
+            "layer": 6,
+        },
+        "atlas/word_class.word_class.json": {
+            "estimate": 0.8,
+            "random_weights": 0.2,
+            "text_baseline": 0.1,
+            "interval": {},
+            "layer": 3,
+        },
+    }
+
+
+def test_a_model_without_a_twin_has_a_summary_without_its_number(root, tiny_content, best):
+    del tiny_content["models"]["atlas-random"]
+    study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    found = statistics.summaries(study, best[best["model"] == "atlas"])
+    assert all("random_weights" not in numbers for numbers in found.values())
+
+
+def test_a_summary_is_a_file_a_task(tiny, best, tmp_path):
+    statistics.write_summaries(tmp_path, statistics.summaries(tiny, best))
+    assert [path.name for path in sorted((tmp_path / "atlas").iterdir())] == [
+        "cities.truth.json",
+        "word_class.word_class.json",
+    ]
+    assert json.loads((tmp_path / "atlas" / "cities.truth.json").read_text())["layer"] == 6
