@@ -19,7 +19,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study verify prune atlas check test test-unit test-workflow contract architectures bench-extraction lock clean
+.PHONY: help setup develop study verify prune pull atlas check test test-unit test-workflow contract architectures bench-extraction lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ verify: setup ## compare every file under results with its record, and every dig
 prune: setup ## remove the results that no study asks for
 	@$(RUN) $(BIN)/python -m linear_probing.pruning
 
+pull: setup ## lay out what DVC's remote has of this commit's results, all of it or what there is
+	@$(RUN) $(BIN)/python -m linear_probing.pulling
+
 atlas: setup ## train the embedded model again, up to an hour (the study uses the committed weights)
 	$(RUN) $(BIN)/python -m linear_probing.atlas.training --output data/models/atlas
 
@@ -50,12 +53,13 @@ check: develop ## style, types and the workflow's own lint
 	$(RUN) $(BIN)/mypy
 	$(RUN) $(BIN)/snakemake --lint
 
-test: test-unit ## the tests of a change: every tier but the workflow's
+test: develop ## the tests of a change: every tier but the workflow's, and of that its core
+	$(PYTEST) -m 'not workflow or core' -n 2 --dist loadgroup
 
 test-unit: develop ## every test that does not run snakemake
 	$(PYTEST) -m 'not workflow' -n 2
 
-test-workflow: develop ## the tests that run snakemake on config/tiny.yaml, minutes
+test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
 	$(PYTEST) -m workflow
 
 contract: develop ## what holds in the nnsight of the study and of the founding notes, into docs/nnsight.md

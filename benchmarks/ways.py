@@ -150,7 +150,7 @@ def checked(setting: Setting, data: Tokens, prefix_trees: bool) -> float:
 
 def _write(setting: Setting, extracted: Extracted) -> float:
     start = time.perf_counter()
-    write(setting.folder / "shard-0-of-1.safetensors", extracted, {"position": "last"})
+    write(setting.folder / "shard-0-of-1.safetensors", extracted, "last")
     return time.perf_counter() - start
 
 

@@ -10,7 +10,7 @@ and the states of one shard. Cost: loading, and less than one forward pass of th
 import argparse
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -83,10 +83,10 @@ def to_numpy(states: torch.Tensor) -> np.ndarray:
     return states.numpy()
 
 
-def write(path: Path, extracted: Extracted, metadata: Mapping[str, str]) -> None:
+def write(path: Path, extracted: Extracted, position: str) -> None:
     """Write one shard's states; the header holds nothing that differs between identical runs."""
     arrays = {layer_name(layer): to_numpy(states) for layer, states in extracted.states.items()}
-    write_tensors(path, arrays, metadata)
+    write_tensors(path, arrays, {"position": position})
 
 
 def details(data: Tokens, extracted: Extracted, model: Model, seconds: float) -> dict[str, Any]:
@@ -130,8 +130,7 @@ def run_job(reader: Reader, job: Job, model: Model, layers: tuple[int, ...], sha
     start = time.monotonic()
     data = tokens.read(job.source).shard(shard, model.shards)
     extracted = extract_shard(reader, data, model, layers)
-    metadata = {"position": tokens.read_position(job.source)}
-    write(job.final, extracted, metadata | ({"digest": job.made.digest} if job.made else {}))
+    write(job.final, extracted, tokens.read_position(job.source))
     found = details(data, extracted, model, time.monotonic() - start)
     LOG.info(
         "%s: %d targets, %s path (%s), %d tokens/s, parity %.1e",

@@ -2,8 +2,8 @@
 
 In: the folders of all data sets and probes of a study, named `{dataset}-{digest}` and, for probes, standing in a
 folder named after their model. Out: layers.csv, best_layer.csv, selectivity.csv, baselines.csv, map.csv,
-map_summary.csv, plane.csv, fits.csv, summary.json and summary/. Intervals are percentile bootstraps over clusters, with the same
-draws for all models and layers of a task, so that differences are paired. What is undefined is an empty cell.
+map_summary.csv, plane.csv, fits.csv, summary.json and summary/. Intervals are percentile bootstraps over clusters, with
+the same draws for all models and layers of a task, so that differences are paired. What is undefined is an empty cell.
 Cost: half a minute for the default study.
 """
 
@@ -91,7 +91,7 @@ def _summary(row: Mapping[Any, Any], twin: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def write_summaries(folder: Path, content: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write what `summaries` returns: all of it as summary.json, and a file a task, as DVC shows them, under summary/."""
+    """Write what `summaries` returns: all of it as summary.json, and a file a task under summary/, for DVC."""
     files = {f"summary/{name}": numbers for name, numbers in content.items()} | {"summary.json": nested(content)}
     for name, numbers in files.items():
         path = folder / name

@@ -25,7 +25,17 @@ class StoreError(StudyError):
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write arrays by name with a header of strings; the file appears whole or not at all."""
+    """Write arrays by name with a header of at most one string; the file appears whole or not at all.
+
+    Several would stand in the header in an order that changes from run to run, and with it the file's bytes.
+
+    Raises
+    ------
+    ValueError
+        If there are several.
+    """
+    if len(metadata) > 1:
+        raise ValueError(f"expected at most one string for the header, found {', '.join(metadata)}")
     with replace_file(path) as temporary:
         save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary, dict(metadata))
         temporary.chmod(0o644)  # safetensors writes files that their owner alone can read

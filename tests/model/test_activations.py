@@ -48,7 +48,7 @@ def test_the_embedded_models_states_are_those_of_transformers(atlas, data):
 def test_states_are_stored_in_their_dtype(root, atlas, data, tmp_path, dtype, stored):
     model = Model("atlas", atlas.folder, dtype, stored_dtype=stored)
     found = extract_shard(wrap(models.load(model)), data, model, (0, 3, 6))
-    activations.write(tmp_path / "shard-0-of-1.safetensors", found, {"position": "last"})
+    activations.write(tmp_path / "shard-0-of-1.safetensors", found, "last")
     raw = store.read_tensors(tmp_path / "shard-0-of-1.safetensors")
     assert {str(array.dtype) for array in raw.values()} == {stored or dtype}
     exact = extract_shard(wrap(models.load(atlas)), data, atlas, (0, 3, 6)).states
@@ -78,7 +78,7 @@ def test_a_file_is_done_if_the_record_of_its_making_says_so(atlas, data, tmp_pat
     final = Path("results/activations/atlas/set-0123456789/shard-0-of-1.safetensors")
     made = provenance.made("activations", {"tokens": "0123456789"})
     job = activations.Job(tmp_path, final, made)
-    activations.write(final, extract_shard(wrap(models.load(atlas)), data, atlas, (0,)), {"position": "last"})
+    activations.write(final, extract_shard(wrap(models.load(atlas)), data, atlas, (0,)), "last")
     assert not job.is_done(), "a file that nobody vouches for"
     records.write_run(final, made, 0.0, {final.name: activations.sha256(final)})
     assert job.is_done()
@@ -140,9 +140,9 @@ def test_every_configurations_layers_are_read(root, atlas):
 def test_a_shard_without_targets_is_an_empty_file(atlas, data, tmp_path):
     found = extract_shard(wrap(models.load(atlas)), data.shard(0, 100), atlas, (0, 6))
     assert (found.path, found.parity) == ("none", [])
-    activations.write(tmp_path / "shard-0-of-2.safetensors", found, {"position": "last"})
+    activations.write(tmp_path / "shard-0-of-2.safetensors", found, "last")
     whole = extract_shard(wrap(models.load(atlas)), data, atlas, (0, 6))
-    activations.write(tmp_path / "shard-1-of-2.safetensors", whole, {"position": "last"})
+    activations.write(tmp_path / "shard-1-of-2.safetensors", whole, "last")
     assert store.read_layer(tmp_path, 6, 4).shape == (4, 160)
 
 

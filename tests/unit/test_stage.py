@@ -128,3 +128,9 @@ def test_bfloat16_is_kept_on_disk_and_read_as_float32(tmp_path):
     read = store.read_layer(tmp_path, 0, 1)
     assert read.dtype == np.float32
     assert np.array_equal(read, written.astype(np.float32))
+
+
+def test_a_header_of_several_strings_is_refused(tmp_path):
+    """Their order in the file is that of a hash table with a random seed."""
+    with pytest.raises(ValueError, match="at most one string for the header, found a, b"):
+        store.write_tensors(tmp_path / SHARD, {}, {"a": "1", "b": "2"})

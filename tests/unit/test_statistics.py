@@ -54,8 +54,8 @@ def test_a_model_without_a_twin_has_a_summary_without_its_number(root, tiny_cont
 
 def test_a_summary_is_a_file_a_task(tiny, best, tmp_path):
     statistics.write_summaries(tmp_path, statistics.summaries(tiny, best))
-    assert [path.name for path in sorted((tmp_path / "atlas").iterdir())] == [
-        "cities.truth.json",
-        "word_class.word_class.json",
-    ]
-    assert json.loads((tmp_path / "atlas" / "cities.truth.json").read_text())["layer"] == 6
+    files = {path.stem: path for path in (tmp_path / "summary" / "atlas").iterdir()}
+    assert files.keys() == {"cities.truth", "word_class.word_class"}
+    one = json.loads(files["cities.truth"].read_text())
+    assert one["layer"] == 6
+    assert json.loads((tmp_path / "summary.json").read_text())["atlas"]["cities.truth"] == one

@@ -93,7 +93,12 @@ def test_a_clone_without_snakemakes_memory_has_nothing_to_do(clone):
         ),
         ("src/linear_probing/estimation/scoring.py", "/ 2.0", "/ 2.5", TAIL),
         ("src/linear_probing/drawing/style.py", "PNG_DPI = 300", "PNG_DPI = 200", {"figures": 1}),
-        ("data/lexicons/nouns.csv", "lamp,lamps", "lamb,lambs", None),
+        (
+            "data/lexicons/nouns.csv",
+            "lamp,lamps",
+            "lamb,lambs",
+            {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **TAIL},
+        ),
     ],
 )
 def test_a_change_runs_what_follows_from_it_and_nothing_else(clone, path, old, new, expected):
@@ -157,7 +162,7 @@ def test_a_failed_job_leaves_the_old_results_and_its_message_is_shown(clone):
     clone.edit("config/tiny.yaml", "n_resamples: 50", "n_resamples: 60")
     done = clone.snakemake()
     assert done.returncode != 0
-    assert "StoreError: scores.safetensors cannot be read" in done.stderr
+    assert "RecordError: scores.safetensors is not what was written" in done.stderr
     assert before == {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
 
 
@@ -169,7 +174,7 @@ def test_shards_are_jobs_of_their_own_and_give_the_same_numbers(clone, study):
     assert clone.planned("config/sharded.yaml") == {"activations": 6, "probes": 8, **TAIL}
     assert clone.snakemake(config="config/sharded.yaml").returncode == 0
     (folder,) = [f for f in clone.folder.glob("results/activations/atlas/cities-*") if len(list(f.iterdir())) == 6]
-    assert sorted(path.name for path in folder.glob("*.sha256")) == [f"shard-{n}-of-3.sha256" for n in range(3)]
+    assert sorted(path.name for path in folder.glob("*.json")) == [f"shard-{n}-of-3.json" for n in range(3)]
     studies = (study, clone.folder / "results" / "studies" / "sharded")
     one, other = (pd.read_csv(s / "statistics" / "layers.csv") for s in studies)
     assert (one["estimate"] - other["estimate"]).abs().max() <= 0.005
