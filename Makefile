@@ -19,7 +19,8 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study verify prune pull atlas check test test-unit test-workflow contract architectures bench-extraction lock clean
+.PHONY: help setup develop study golden verify prune pull atlas check test test-unit test-workflow contract architectures \
+	bench-extraction lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -33,6 +34,10 @@ develop: ## make .venv as envs/develop.lock has it: the study, the checks and th
 
 study: setup ## run the default study, up to results/studies/atlas
 	$(RUN) $(BIN)/snakemake --cores $(CORES)
+	@$(MAKE) --no-print-directory golden
+
+golden: setup ## are the default study's tables the committed ones? (tests/golden says within which tolerances)
+	$(RUN) $(BIN)/python -m linear_probing.golden --config config/study.yaml
 
 verify: setup ## compare every file under results with its record, and every digest with today's code and configuration
 	@$(RUN) $(BIN)/python -m linear_probing.verification
