@@ -65,7 +65,7 @@ test-unit: develop ## every test that does not run snakemake
 	$(PYTEST) -m 'not workflow' -n 2
 
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
-	$(PYTEST) -m workflow
+	$(PYTEST) -m workflow -n 2 --dist loadgroup
 
 contract: develop ## what holds in the nnsight of the study and of the founding notes, into docs/nnsight.md
 	@$(PYTHON) envs/install.py envs/notes.lock --environment .venv-notes

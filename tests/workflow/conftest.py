@@ -106,8 +106,9 @@ def commit(clone, message):
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory):
     clone = copy_working_tree(tmp_path_factory.mktemp("origin") / "repository")
-    small = (clone.folder / "config" / "tiny.yaml").read_text().replace("name: tiny", "name: atlas")
-    (clone.folder / "config" / "study.yaml").write_text(small)
+    lines = (clone.folder / "config" / "tiny.yaml").read_text().replace("name: tiny", "name: atlas").splitlines()
+    small = [line for line in lines if not line.lstrip().startswith("cities")]
+    (clone.folder / "config" / "study.yaml").write_text("\n".join(small) + "\n")
     clone.done("git", "init", "--quiet", "--initial-branch=main")
     commit(clone, "the project, with a small default study")
     clone.done("dvc", "repro")
