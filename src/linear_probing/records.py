@@ -124,11 +124,11 @@ def today(study: Study, stage: str, output: Path) -> Made | None:
     RecordError
         If the output is not what today's code, configuration and packages would make there.
     """
-    place = Path.cwd() / artefacts.RESULTS
-    if not output.resolve().is_relative_to(place.resolve()):
+    place = artefacts.shown(output)  # as it was named: results may be a link to another disk
+    if place.is_absolute() or place.parts[0] != artefacts.RESULTS:
         return None
     artefacts.check_checkout(Path.cwd())
-    made = artefacts.Artefacts(study).made.get(output.resolve().relative_to(Path.cwd().resolve()).as_posix())
+    made = artefacts.Artefacts(study).made.get(place.as_posix())
     if made is None or made.stage != stage:
         raise RecordError(
             f"{output} is not what today's code and configuration make",

@@ -235,6 +235,18 @@ def test_a_package_that_is_not_the_locked_one_is_refused(built, study, monkeypat
     assert records.today(study, "statistics", Path(built.statistics)) is not None, "statistics do not use it"
 
 
+def test_results_may_be_a_link_to_another_disk(study, tmp_path):
+    (tmp_path / "disk").mkdir()
+    Path("results").symlink_to(tmp_path / "disk")
+    built = fill(study)
+    with records.making(study, "statistics", Path(built.statistics), [Path(built.tables["place"])]) as folder:
+        (folder / FILE).touch()
+    assert found() == set()
+    assert Path("results/records/studies/tiny/statistics.json").is_file()
+    (tmp_path / "disk" / "notes.txt").touch()
+    assert found() == {("foreign", "results/notes.txt")}
+
+
 def test_an_output_by_hand_has_no_record(study, tmp_path):
     with records.making(study, "statistics", tmp_path / "mine", []) as folder:
         (folder / FILE).touch()
