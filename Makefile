@@ -45,7 +45,7 @@ verify: setup ## compare every file under results with its record, and every dig
 prune: setup ## remove the results that no study asks for
 	@$(RUN) $(BIN)/python -m linear_probing.pruning
 
-pull: setup ## lay out what DVC's remote has of this commit's results, all of it or what there is
+pull: setup ## restore what DVC's remote has of this commit's results, all of it or what there is
 	@$(RUN) $(BIN)/python -m linear_probing.pulling
 
 atlas: setup ## train the embedded model again, up to an hour (the study uses the committed weights)
@@ -90,4 +90,4 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 
 clean: setup ## remove the results that the project wrote, and logs; never data, environments or files of yours
 	@$(RUN) $(BIN)/python -m linear_probing.pruning --all
-	rm -rf results/records logs
+	rm -rf logs

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from linear_probing import models, records, settings, tokens
+from linear_probing.artefacts import shown
 from linear_probing.extraction.choice import choose_plan
 from linear_probing.extraction.comparison import Difference, check, differences, reference, tolerance
 from linear_probing.extraction.reading import ActivationError, Reader, extract, wrap
@@ -89,12 +90,20 @@ def write(path: Path, extracted: Extracted, position: str) -> None:
     write_tensors(path, arrays, {"position": position})
 
 
+def accelerator() -> dict[str, Any] | None:
+    """Return name and peak memory of the first GPU, if torch has used one."""
+    if not torch.cuda.is_available() or not torch.cuda.max_memory_allocated():
+        return None
+    return {"name": torch.cuda.get_device_name(), "peak_memory_gb": round(torch.cuda.max_memory_allocated() / 1e9, 3)}
+
+
 def details(data: Tokens, extracted: Extracted, model: Model, seconds: float) -> dict[str, Any]:
     """Return what may differ between identical runs, for the record of how it went: path, device, speed, parity."""
     n_tokens = int(data.lengths.sum())
     return {
-        "model": str(model.folder),
+        "model": str(shown(model.folder)),
         "device": model.device,
+        "accelerator": accelerator(),
         "dtype": model.dtype,
         "path": extracted.path,
         "reason": extracted.reason,
@@ -119,7 +128,7 @@ class Job:
         return self.final.with_suffix(".json")
 
     def is_done(self) -> bool:
-        """Return whether the file is there as it was written: a failed job's outputs lose their records alone."""
+        """Return whether the file is there as it was written; of a failed job, Snakemake removes the records alone."""
         if self.made is None or not self.final.is_file():
             return self.final.is_file()
         return records.finished(self.final, self.made)

@@ -10,11 +10,12 @@ figures, as `provenance.json`, so that each study has its own; a copy at the top
 `ro-crate-metadata.json`, which its descriptor says, makes the repository a crate.
 
 A job without a record of its run (as in a clone) stands there without times: the profile only recommends them. The
-times of all are given where every job has some. What records do not say is not said: who ran a job, the bytes of the
-configuration, the folder of weights, which are therefore named by their SHA-256. Nothing is asked of the clock, so that
+times of all are given where every job has some. Who ran a job is not recorded. Weights are named by their SHA-256.
+Nothing is asked of the clock, so that
 equal records give equal bytes.
 """
 
+import argparse
 import json
 import logging
 import re
@@ -28,11 +29,12 @@ from urllib.parse import quote
 from rocrate.model import ComputationalWorkflow, ContextEntity, Dataset, Entity, File
 from rocrate.rocrate import ROCrate
 
-from linear_probing.artefacts import LAST_STAGES, RESULTS, Artefacts
+from linear_probing import settings
+from linear_probing.artefacts import DEFAULT, LAST_STAGES, RESULTS, Artefacts
+from linear_probing.history import STAGES, UPSTREAM, Job, read, upstream
 from linear_probing.provenance import ROOT, digest
 from linear_probing.records import RecordError
-from linear_probing.runs import STAGES, UPSTREAM, Job, read, upstream
-from linear_probing.stage import replace_file
+from linear_probing.stage import replace_file, run
 
 LOG = logging.getLogger("crate")
 NAME = "provenance.json"
@@ -45,7 +47,7 @@ RUNS = tuple(
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 ALL_JOBS = "#run"
 UNITS = {"seconds": "https://qudt.org/vocab/unit/SEC", "peak_memory_gb": "https://qudt.org/vocab/unit/GigaBYTE"}
-SAID_ELSEWHERE = {"artefact", "command", "started", *UNITS}
+SAID_ELSEWHERE = {"artefact", "command", "started", "files", *UNITS}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -117,13 +119,23 @@ def write(manifest: Mapping[str, Any], results: Path) -> Path:
 
 
 def describe(study: Artefacts) -> None:
-    """Write provenance.json for a study whose figures are there; where a record is missing, say so and write none."""
+    """Write provenance.json for a study whose figures are there; where a record is missing, say so and leave none."""
     if not Path(study.record(study.figures)).is_file():
         return
     try:
         write(study.manifest, Path(RESULTS))
     except RecordError as error:
+        Path(study.figures).with_name(NAME).unlink(missing_ok=True)
         LOG.warning("%s is not written: %s", NAME, error)
+
+
+def main() -> None:
+    """Write a study's provenance.json, as the workflow does when it ends."""
+    parser = argparse.ArgumentParser(description="Write where a study's results come from, as an RO-Crate.")
+    parser.add_argument("--config", type=Path, default=DEFAULT, help="the study's configuration")
+    study = Artefacts(settings.load(parser.parse_args().config))
+    LOG.info("%s: from the records of %d artefacts", study.study.name, len(study.made))
+    LOG.info("written: %s", write(study.manifest, Path(RESULTS)))
 
 
 def _sorted(entities: Iterable[Entity]) -> list[Entity]:
@@ -267,3 +279,7 @@ def _describe(crate: ROCrate, study: str, workflow: Entity, actions: Sequence[En
     root["mentions"] = _sorted(actions)
     root["hasPart"] = _sorted(root["hasPart"])
     crate.metadata["conformsTo"] = [profiles[identifier] for identifier, *_ in (SPECIFICATION, WORKFLOW)]
+
+
+if __name__ == "__main__":
+    run(main)

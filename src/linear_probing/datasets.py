@@ -11,6 +11,9 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,30 @@ from linear_probing.settings import Dataset, Study
 from linear_probing.stage import StudyError, run
 
 LOG = logging.getLogger("datasets")
+OPENED: list[set[str]] = []
+
+
+@contextmanager
+def opened_files() -> Iterator[set[str]]:
+    """Give a set that collects the names of all files that are opened inside the block."""
+    _watch()
+    opened: set[str] = set()
+    OPENED.append(opened)
+    try:
+        yield opened
+    finally:
+        OPENED.pop()
+
+
+@cache
+def _watch() -> None:
+    """Add the hook, once: Python keeps it for good. Outside such blocks it does nothing."""
+
+    def note(event: str, names: tuple[Any, ...]) -> None:
+        if event == "open" and OPENED:
+            OPENED[-1].add(str(names[0]))
+
+    sys.addaudithook(note)
 
 
 def build(study: Study, dataset: Dataset) -> Draft:
@@ -34,11 +61,10 @@ def build(study: Study, dataset: Dataset) -> Draft:
     StudyError
         If it reads a file of data/ that its SOURCES do not name.
     """
-    read: set[str] = set()
-    sys.addaudithook(lambda event, arguments: read.add(str(arguments[0])) if event == "open" else None)
-    builder = importlib.import_module(f"linear_probing.builders.{dataset.builder}")
-    draft: Draft = builder.build(**dataset.parameters, n_folds=study.n_folds, seed=study.seed)
-    paths = {Path(name).resolve() for name in read}
+    with opened_files() as opened:
+        builder = importlib.import_module(f"linear_probing.builders.{dataset.builder}")
+        draft: Draft = builder.build(**dataset.parameters, n_folds=study.n_folds, seed=study.seed)
+    paths = {Path(name).resolve() for name in opened}
     inside = {path.relative_to(ROOT).as_posix() for path in paths if path.is_relative_to(ROOT / "data")}
     unnamed = sorted(inside - set(getattr(builder, "SOURCES", ())))
     if unnamed:

@@ -54,8 +54,10 @@ def known() -> Known:
     folders = [path for stage in STAGES for path in Path(RESULTS, stage).glob("**/*-*") if path.is_dir()]
     folders += [path for stage in LAST_STAGES for path in Path(RESULTS, "studies").glob(f"*/{stage}")]
     for folder in folders:
-        for path in records.find(folder)[:1]:
-            found[folder.as_posix()] = records.read(path)
+        parts = [record for path in records.find(folder) if (record := records.read_whole(path)) is not None]
+        if parts:
+            files = {name: entry for record in parts for name, entry in record["files"].items()}
+            found[folder.as_posix()] = {**parts[0], "files": files}
     for study in studies():
         for place, made in study.made.items():
             asked[place] = str(study.study.file)

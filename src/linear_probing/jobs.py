@@ -10,20 +10,21 @@ from typing import Any
 
 from linear_probing.artefacts import DEFAULT, FILE_SUFFIX, Artefacts, shown
 from linear_probing.provenance import ROOT, digest
-from linear_probing.settings import SettingsError
+from linear_probing.settings import Model, SettingsError
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """One job: a shard of some data sets through one model. `records` are the files that say that they are there."""
+    """One job: a shard of some data sets through one model. `signs` are the files that say that they are there."""
 
+    rule: str
     model: str
     shard: int
     gpus: int
     tokens: list[str]
     folders: list[str]
     token_records: list[str]
-    records: list[str]
+    signs: list[str]
     digest: str
 
 
@@ -84,50 +85,63 @@ class Jobs(Artefacts):
         return self.record(self.tables[wildcards.dataset])
 
     def states_for(self, wildcards: Any) -> list[str]:
-        """Return the records of the shards on which a model's probes of a data set depend."""
+        """Return the files that say that the shards are there on which a model's probes of a data set depend."""
         self._current(self.probes[wildcards.model, wildcards.dataset], wildcards.digest)
         model = self.study.model(wildcards.model)
-        return [self.shard_record(model, wildcards.dataset, shard) for shard in range(model.shards)]
+        return [self.sign(model, wildcards.dataset, shard) for shard in range(model.shards)]
+
+    def sign(self, model: Model, dataset: str, shard: int) -> str:
+        """Return the file that says that a shard is there: its record; where the file of a record is gone, that file.
+
+        So a record that says what is no longer true makes nobody believe it, and reading the Snakefile changes nothing.
+        """
+        record = Path(self.shard_record(model, dataset, shard))
+        file = record.with_suffix(FILE_SUFFIX)
+        return str(file if record.is_file() and not file.is_file() else record)
 
     def extractions(self) -> list[Extraction]:
-        """Return the extraction jobs that there is work for: per model and shard, the data sets not extracted yet.
+        """Return the extraction jobs that there is work for.
 
-        What is there is valid, since its path says what made it, and belongs to no job: so a job loads a model once for
-        all that is absent, and a study with fewer or other data sets plans nothing for those it shares. A record whose
-        file is gone says what is no longer true and is taken back.
+        What is there is valid, since its path says what made it, and belongs to no job: a study with fewer or other
+        data sets plans nothing for those it shares. A job loads a model once for all data sets that are absent; where
+        the probes of some are there, these are a job of their own, which only the target `activations` asks for.
         """
-        found = []
-        for model in self.study.models:
-            owner = self.tokenizer_of(model)
-            for shard in range(model.shards):
-                absent = []
-                for name in self.study.probed:
-                    record = Path(self.shard_record(model, name, shard))
-                    if record.is_file() and not record.with_suffix(FILE_SUFFIX).is_file():
-                        record.unlink()
-                    if not record.is_file():
-                        absent.append(name)
-                if absent:
-                    tokens = [self.tokens[owner, name] for name in absent]
-                    records = [self.shard_record(model, name, shard) for name in absent]
-                    found.append(
-                        Extraction(
-                            model=model.name,
-                            shard=shard,
-                            gpus=int(model.device != "cpu"),
-                            tokens=tokens,
-                            folders=[self.activations[model.name, name] for name in absent],
-                            token_records=[self.record(folder) for folder in tokens],
-                            records=records,
-                            digest=digest(records),
-                        )
-                    )
+        return [
+            self._extraction(model, shard, names, kind)
+            for model in self.study.models
+            for shard in range(model.shards)
+            for kind, names in self._absent(model, shard).items()
+            if names
+        ]
+
+    def _absent(self, model: Model, shard: int) -> dict[str, list[str]]:
+        """Return the data sets that are not extracted: those that are to be probed, and those that were."""
+        found: dict[str, list[str]] = {"": [], "_again": []}
+        for name in self.study.probed:
+            if not Path(self.sign(model, name, shard)).is_file():
+                probed = Path(self.record(self.probes[model.name, name])).is_file()
+                found["_again" if probed else ""].append(name)
         return found
 
+    def _extraction(self, model: Model, shard: int, names: Sequence[str], kind: str) -> Extraction:
+        tokens = [self.tokens[self.tokenizer_of(model), name] for name in names]
+        signs = [self.sign(model, name, shard) for name in names]
+        return Extraction(
+            rule=f"activations_{model.name}_{shard}{kind}",
+            model=model.name,
+            shard=shard,
+            gpus=int(model.device != "cpu"),
+            tokens=tokens,
+            folders=[self.activations[model.name, name] for name in names],
+            token_records=[self.record(folder) for folder in tokens],
+            signs=signs,
+            digest=digest(signs),
+        )
+
     def all_states(self) -> list[str]:
-        """Return the records of all shards of all models and data sets."""
+        """Return the files that say that the shards of all models and data sets are there."""
         return [
-            self.shard_record(model, name, shard)
+            self.sign(model, name, shard)
             for model in self.study.models
             for name in self.study.probed
             for shard in range(model.shards)

@@ -17,7 +17,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parents[1]
 LOCK = ROOT / "envs" / "study.lock"
 LENGTH = 10

@@ -20,7 +20,7 @@ from linear_probing import records, settings
 from linear_probing.artefacts import DEFAULT, RESULTS, STAGES, Artefacts, manifests
 from linear_probing.settings import Study
 from linear_probing.stage import StudyError, run
-from linear_probing.verification import DAMAGED, MISSING, OF_A_STUDY, Finding, check_folder, folders, strangers
+from linear_probing.verification import DAMAGED, MISSING, OF_A_STUDY, Finding, check_folder, folders, unlisted_files
 
 LOG = logging.getLogger("pruning")
 LOCKS = Path(".snakemake/locks")
@@ -62,7 +62,7 @@ def check_own(superseded: list[Path]) -> None:
     PruningError
         With the first such file.
     """
-    found: list[Finding] = [one for one in strangers(set(folders())) if Path(one.path).parts[1] in STAGES]
+    found: list[Finding] = [one for one in unlisted_files(set(folders())) if Path(one.path).parts[1] in STAGES]
     progress: tqdm[Any]
     with tqdm(disable=True) as progress:
         for folder, in_name in folders().items():
@@ -103,10 +103,10 @@ def prune(stay: set[str]) -> list[Path]:
 
 
 def remove_summaries() -> None:
-    """Remove what the project wrote about studies whose folders are gone, and folders that are empty now."""
-    for name in OF_A_STUDY:
-        for path in Path(RESULTS, "studies").glob(f"*/{name}"):
-            path.unlink()
+    """Remove what the project wrote about studies and runs whose folders are gone, and folders that are empty now."""
+    written = [path for name in OF_A_STUDY for path in Path(RESULTS, "studies").glob(f"*/{name}")]
+    for path in [*written, *Path(RESULTS, records.RUNS).rglob("*.json")]:
+        path.unlink()
     for path in sorted(Path(RESULTS).rglob("*"), reverse=True):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()

@@ -2,8 +2,8 @@
 
     python -m linear_probing.pulling
 
-`dvc pull` alone leaves a folder out as a whole when one of its files is missing in the remote, and an extraction would
-run again for all of it. Here every artefact that is complete is laid out, and those that are not are named.
+`dvc pull` alone restores nothing of a folder one of whose files is missing in the remote, and an extraction would run
+again for all of it. Here every artefact that is complete is restored, and those that are not are named.
 """
 
 import argparse
@@ -12,10 +12,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from linear_probing.artefacts import LAST_STAGES, RESULTS, STAGES
 from linear_probing.stage import StudyError, run
 
-ADD = "dvc remote add -d NAME PLACE (a folder, s3://..., ssh://...); or make study, which makes all anew"
+LOCK = Path("dvc.lock")
+DEPTHS = {f"{RESULTS}/{stage}": 1 if stage == "datasets" else 2 for stage in STAGES}
+"""How many folders below an output an artefact's own is."""
+ADD = "dvc remote add --local --default NAME PLACE (a folder, s3://..., ssh://...); or make study, which makes all anew"
 
 
 class PullError(StudyError):
@@ -28,34 +33,42 @@ def dvc(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def tracked() -> list[str]:
-    """Return the folders of artefacts that the commit's dvc.lock lists, as far as their lists are in the cache."""
-    places = [f"{RESULTS}/{stage}" for stage in STAGES]
-    places += [f"{path}/{LAST_STAGES[0]}" for path in sorted(Path(RESULTS, "studies").glob("*"))]
-    found = set()
-    for place in places:
-        listed = dvc("list", ".", place, "--recursive", "--dvc-only", "--json")
-        for entry in json.loads(listed.stdout) if listed.returncode == 0 else []:
-            found.add(str(Path(place, entry["path"]).parent))
-    return sorted(found)
+def tracked() -> tuple[list[str], list[str]]:
+    """Return the artefacts' folders that dvc.lock tracks, and the outputs whose list of files is missing itself."""
+    stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"].values()
+    outputs = [out["path"] for stage in stages for out in stage["outs"]]
+    found: set[str] = set()
+    unknown: list[str] = []
+    for output in outputs:
+        if Path(output).name == LAST_STAGES[-1]:  # figures are drawn, not kept
+            continue
+        listed = dvc("list", ".", output, "--recursive", "--dvc-only", "--json")
+        if listed.returncode:
+            unknown.append(output)
+        else:
+            parents = (Path(entry["path"]).parts[: DEPTHS.get(output, 0)] for entry in json.loads(listed.stdout))
+            found |= {str(Path(output, *parts)) for parts in parents}
+    return sorted(found), unknown
 
 
-def lay_out() -> list[str]:
-    """Lay out every artefact whose files are all in the cache; return those of which some are not.
+def restore() -> list[str]:
+    """Restore every artefact whose files are all in the cache; return those of which some are not.
 
-    Twice over what is not there: where one cannot be laid out, dvc takes its neighbours back.
+    Twice over what is not there: where one cannot be restored, dvc removes its neighbours again.
     """
     dvc("checkout", "--allow-missing")
-    missing: list[str] = []
+    places, missing = tracked()
     for _ in range(2):
-        absent = [place for place in tracked() if place not in missing and not Path(place).is_dir()]
+        absent = [place for place in places if place not in missing and not Path(place).is_dir()]
         missing += [place for place in absent if dvc("checkout", place).returncode]
     return missing
 
 
 def main() -> None:
-    """Pull what DVC tracks; where a part is missing, lay out the rest and say which."""
+    """Pull what DVC tracks; where a part is missing, restore the rest and say which."""
     argparse.ArgumentParser(description="Pull the results that DVC tracks, in part if need be.").parse_args()
+    if not LOCK.is_file():
+        raise PullError("there is no dvc.lock, so nothing is tracked", do="run it at the top of the repository")
     if not dvc("config", "core.remote").stdout.strip():
         raise PullError(
             "there is no remote to pull from",
@@ -63,20 +76,13 @@ def main() -> None:
             likely="the repository names none, since a remote is private",
             do=ADD,
         )
-    done = dvc("pull")
-    sys.stdout.write(done.stdout)
-    if done.returncode == 0:
-        return
-    missing = lay_out()
-    first = next((line for line in done.stderr.splitlines() if "ERROR" in line), "no message")
-    what = (
-        f"{len(missing)} artefacts are not whole in the remote, as {missing[0]}" if missing else "nothing was fetched"
-    )
-    raise PullError(
-        f"{what}; dvc says: {first.removeprefix('ERROR: ')}",
-        likely="they were never pushed, or the remote lost files; all others are laid out" if missing else None,
-        do="dvc push where they were made, and pull again; or make study, which makes what a study lacks anew",
-    )
+    if subprocess.run([sys.executable, "-m", "dvc", "pull"], check=False).returncode:
+        missing = restore()
+        raise PullError(
+            f"not whole in the remote: {', '.join(missing) or 'something that has no name here'}",
+            likely="they were never pushed, or the remote lost files; what is whole there was restored",
+            do="dvc push where they were made, and pull again; or make study, which makes what a study lacks anew",
+        )
 
 
 if __name__ == "__main__":

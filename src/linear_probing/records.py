@@ -1,7 +1,7 @@
 """Records: beside an artefact, what it is made of and which bytes it has; apart from the results, how its making went.
 
 The first is the same for identical runs, goes where the artefact goes, and is the rule's output. The second, under
-results/records, holds what differs: times, memory, machine, commit. A stage asks here before it works whether its
+results/runs, holds what differs: times, memory, machine, commit. A stage asks here before it works whether its
 output is still what today's code and configuration ask for, whether its inputs are as they were written, and whether
 what it would replace is the project's own.
 """
@@ -25,7 +25,8 @@ from linear_probing.settings import Study
 from linear_probing.stage import StudyError, peak_memory_gb, replace_file, replace_folder, sha256
 
 LOG = logging.getLogger("records")
-RUNS = "records"
+RUNS = "runs"
+RUN_FIELDS = {"artefact", "command", "started", "seconds", "peak_memory_gb", "files"}
 PATTERNS = ("record.json", "record-*.json", "shard-*-of-*.json")
 REMAKE = "delete the folder {} and run snakemake again"
 
@@ -60,6 +61,14 @@ def read(path: Path) -> dict[str, Any]:
         likely="the file was cut short or edited",
         do=REMAKE.format(path.parent),
     )
+
+
+def read_whole(path: Path) -> dict[str, Any] | None:
+    """Read a record; None if it is cut or is none, which verification reports."""
+    try:
+        return read(path)
+    except RecordError:
+        return None
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -138,7 +147,7 @@ def today(study: Study, stage: str, output: Path) -> Made | None:
         )
     for name, versions in made.pins.items():
         found = _version(name)
-        if found not in versions:
+        if (found or "").split("+")[0] not in versions:
             raise RecordError(
                 f"{name} {found or 'is not installed'}; expected {' or '.join(versions) or 'a version'} as locked",
                 file=LOCK,
@@ -174,8 +183,7 @@ def making(study: Study, stage: str, output: Path, inputs: Sequence[Path], **det
     made = today(study, stage, output)
     for folder in inputs:
         check(folder)
-    if made is not None:
-        check_replaceable(output)
+    check_replaceable(output)
     with replace_folder(output) as folder:
         yield folder
         if made is not None:
@@ -192,7 +200,7 @@ def run_of(artefact: Path) -> Path:
     Examples
     --------
     >>> run_of(Path("results/probes/atlas/place-0123456789")).as_posix()
-    'results/records/probes/atlas/place-0123456789.json'
+    'results/runs/probes/atlas/place-0123456789.json'
     """
     for folder in artefact.parents:
         if folder.name == artefacts.RESULTS:
@@ -207,7 +215,7 @@ def read_run(artefact: Path, digest: str) -> dict[str, Any] | None:
         run = dict(json.loads(run_of(artefact).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return run if run.get("digest") == digest else None
+    return run if run.get("digest") == digest and run.keys() >= RUN_FIELDS else None
 
 
 def finished(file: Path, made: Made) -> bool:
@@ -262,12 +270,12 @@ def configuration_of(study: Study) -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Return the checkout's commit, and whether a tracked file was changed since; None where there is no git."""
+    """Return the checkout's commit, and whether it holds anything else by now; None where there is no git."""
     top = _git("rev-parse", "--show-toplevel")
     commit = _git("rev-parse", "HEAD")
     if top is None or commit is None or Path(top).resolve() != provenance.ROOT.resolve():
         return None
-    return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+    return {"commit": commit, "dirty": bool(_git("status", "--porcelain"))}
 
 
 def _git(*arguments: str) -> str | None:
@@ -281,8 +289,8 @@ def _git(*arguments: str) -> str | None:
 
 
 def _version(package: str) -> str | None:
-    """Return the installed version without its build, as `+cpu`."""
+    """Return the installed version, with its build, as `+cpu`; None if the package is not installed."""
     try:
-        return version(package).split("+")[0]
+        return version(package)
     except PackageNotFoundError:
         return None

@@ -71,7 +71,7 @@ def summaries(study: Study, best: pd.DataFrame) -> dict[str, dict[str, Any]]:
     for model, task in rows:
         twins = study.twins_of(study.model(model))
         if study.model(model).seed is None:
-            twin = rows[twins[0].name, task] if twins else {}
+            twin = rows.get((twins[0].name, task), {}) if twins else {}
             found[f"{model}/{task}.json"] = _summary(rows[model, task], twin)
     return found
 

@@ -12,6 +12,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,27 @@ def current() -> tuple[dict[str, Artefacts], list[Finding]]:
         files.setdefault(default.name, DEFAULT)
     for name, file in files.items():
         place = f"{RESULTS}/studies/{name}"
-        if not file.is_file():
-            problems.append(Finding(STALE, place, f"its configuration {file} is gone"))
-            continue
-        study = default if file.resolve() == DEFAULT.resolve() else settings.load(file)
-        if study.name == name:
+        try:
+            study = settings.load(renamed(file, name))
+            if study.name != name:
+                raise StudyError(f"the configuration {file} is now of the study {study.name}")
             found[name] = Artefacts(study)
-        else:
-            problems.append(Finding(STALE, place, f"its configuration {file} is now of the study {study.name}"))
+        except StudyError as error:
+            problems.append(Finding(STALE, place, f"{error.subject}; restore {file}, or delete {place}"))
     return found, problems
+
+
+def renamed(file: Path, name: str) -> Path:
+    """Return a study's configuration: the one its manifest names, or one beside it of the same study.
+
+    Renaming a configuration leaves nothing to do for Snakemake, so that the manifest is not written anew.
+    """
+    if not file.is_file():
+        for other in sorted(file.parent.glob("*.yaml")):
+            with suppress(StudyError):
+                if settings.load(other).name == name:
+                    return other
+    return file
 
 
 def folders() -> dict[Path, bool]:
@@ -104,10 +117,10 @@ def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator
         progress.update()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path not in records.find(folder) and str(path.relative_to(folder)) not in own:
-            yield Finding(FOREIGN, path.as_posix(), "no record vouches for it")
+            yield Finding(FOREIGN, path.as_posix(), "no record lists it")
 
 
-def strangers(known: set[Path]) -> Iterator[Finding]:
+def unlisted_files(known: set[Path]) -> Iterator[Finding]:
     """Yield the files under results that stand in no artefact's folder and are none of the project's own."""
     for path in sorted(Path(RESULTS).rglob("*")):
         place = path.relative_to(RESULTS).parts
@@ -132,6 +145,16 @@ def check_current(study: Artefacts, held: dict[str, set[str]]) -> Iterator[Findi
                 yield from (Finding(MISSING, path.as_posix(), "a shard's record") for path in absent)
 
 
+def check_history(study: Artefacts) -> Iterator[Finding]:
+    """Yield that a study's provenance.json is missing, or is of other figures than those that are asked for."""
+    path = Path(study.figures).parent / "provenance.json"
+    if Path(study.record(study.figures)).is_file():
+        if not path.is_file():
+            yield Finding(MISSING, path.as_posix(), "python -m linear_probing.crate writes it")
+        elif f'"{study.made[study.figures].digest}"' not in path.read_text(encoding="utf-8", errors="replace"):
+            yield Finding(STALE, path.as_posix(), "of other figures; python -m linear_probing.crate writes it")
+
+
 def verify() -> tuple[list[Finding], int]:
     """Return all findings, and the number of folders that were checked."""
     studies, found = current()
@@ -142,22 +165,15 @@ def verify() -> tuple[list[Finding], int]:
         for folder, in_name in places.items():
             found += check_folder(folder, in_name, progress)
             held[folder.as_posix()] = {
-                record["digest"] for path in records.find(folder) if (record := _readable(path)) is not None
+                record["digest"] for path in records.find(folder) if (record := records.read_whole(path)) is not None
             }
     for study in studies.values():
-        found += check_current(study, held)
+        found += [*check_current(study, held), *check_history(study)]
     asked = {place for study in studies.values() for place in study.made}
     for place, digests in held.items():
         if digests and place not in asked:
             found.append(Finding(STALE, place, "no study asks for it today"))
-    return [*found, *strangers(set(places))], len(places)
-
-
-def _readable(path: Path) -> dict[str, str] | None:
-    try:
-        return records.read(path)
-    except records.RecordError:
-        return None
+    return [*found, *unlisted_files(set(places))], len(places)
 
 
 def main() -> None:

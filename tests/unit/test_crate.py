@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from linear_probing import crate, runs
-from linear_probing.runs import RecordError
+from linear_probing import crate, history
+from linear_probing.records import RecordError
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 TABLES = "results/datasets/place-0000000001"
@@ -27,6 +27,7 @@ MADE_OF = {
 RUN = {
     "command": ["python", "-m", "linear_probing.x", "--config", "a b.yaml"],
     "started": "2026-11-24T23:30:00+00:00",
+    "files": {},
     "seconds": 61.5,
     "peak_memory_gb": 0.25,
     "dtype": None,
@@ -58,7 +59,7 @@ def record(root, folder, digest, made_of, file="record.json", run=RUN):
     )
     if run is not None:
         name = f"{folder}/{file}" if stage == "activations" else f"{folder}.json"
-        put(root / "results" / "records" / name.removeprefix("results/"), {"digest": digest, "artefact": folder, **run})
+        put(root / "results" / "runs" / name.removeprefix("results/"), {"digest": digest, "artefact": folder, **run})
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_what_no_term_says_is_a_property(graph):
     assert {graph[one]["name"]: graph[one]["value"] for one in ids(about["packages"])} == RUN["packages"]
     assert "dtype" not in about, "null says nothing"
     assert properties(graph, states, "object")["dtype"] == "float32"
-    assert properties(graph, states, "resourceUsage") == {"seconds": 61.5, "peak_memory_gb": 0.25}
+    assert properties(graph, states, "resourceUsage") == {"files": {}, "seconds": 61.5, "peak_memory_gb": 0.25}
 
 
 def test_times_are_those_of_the_run_records(graph):
@@ -190,19 +191,19 @@ def test_equal_records_give_equal_bytes_in_any_order(manifest, results):
 
 
 def test_a_job_without_a_run_record_stands_there_without_times(manifest, results, root):
-    (results / "records" / "probes" / "text" / "place-0000000005.json").unlink()
+    (results / "runs" / "probes" / "text" / "place-0000000005.json").unlink()
     graph = indexed(crate.gather(manifest, results))
     assert "endTime" not in graph[f"#job/{TEXT}"]
     assert "endTime" not in graph["#run"], "the end of all is not known"
     assert graph[f"#job/{PROBES}"]["endTime"] == graph["./"]["datePublished"]
-    shutil.rmtree(results / "records")
+    shutil.rmtree(results / "runs")
     graph = indexed(crate.gather(manifest, results))
     assert set(references(list(graph.values()))) <= set(graph)
     assert f"date-released: {graph['./']['datePublished']}\n" in (root / "CITATION.cff").read_text()
 
 
 def test_the_record_of_an_older_run_is_not_taken(manifest, results):
-    put(results / "records" / "studies" / "small" / "figures.json", {**RUN, "digest": "0000000099"})
+    put(results / "runs" / "studies" / "small" / "figures.json", {**RUN, "digest": "0000000099"})
     assert "endTime" not in indexed(crate.gather(manifest, results))[f"#job/{FIGURES}"]
 
 
@@ -211,8 +212,8 @@ def test_of_artefacts_of_one_digest_the_own_model_s_is_taken(manifest, results):
     record(results.parent, tokens, "0000000002", MADE_OF[TOKENS])
     record(results.parent, states, "0000000003", MADE_OF[STATES], "shard-0-of-1.json")
     manifest |= {"tokens": [TOKENS, tokens], "activations": [STATES, states]}
-    read = runs.read(manifest, results)
-    found = {job.name: inputs for job, inputs in zip(read, runs.upstream(read), strict=True)}
+    read = history.read(manifest, results)
+    found = {job.name: inputs for job, inputs in zip(read, history.upstream(read), strict=True)}
     assert found[f"{states}/shard-0-of-1"] == [tokens]
     assert found[f"{STATES}/shard-0-of-2"] == [TOKENS]
     assert found[PROBES] == [STATES, TABLES]

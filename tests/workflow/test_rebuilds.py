@@ -197,10 +197,10 @@ def test_pulling_without_a_remote_says_how_to_name_one(second):
     done = second.run("python", "-m", "linear_probing.pulling")
     assert done.returncode == 1
     assert "PullError: there is no remote to pull from" in done.stderr
-    assert "do:     dvc remote add -d NAME PLACE" in done.stderr
+    assert "do:     dvc remote add --local --default NAME PLACE" in done.stderr
 
 
-def test_pulling_from_a_remote_that_lacks_a_file_lays_out_the_rest(origin, second, tmp_path):
+def test_pulling_from_a_remote_that_lacks_a_file_restores_the_rest(origin, second, tmp_path):
     (lost,) = second.folder.glob("results/activations/atlas/place-*")
     name = json.loads(
         second.done("dvc", "list", ".", f"{lost.relative_to(second.folder)}", "--dvc-only", "--json", "--show-hash")
@@ -264,16 +264,23 @@ def from_scratch(clone, threads):
     rules = ("baselines", "probes", "activations_atlas_0", "activations_atlas-random_0")
     done = clone.snakemake("--set-threads", *(f"{rule}={threads}" for rule in rules), config=None)
     assert done.returncode == 0, done.stderr[-3000:]
-    return shown(clone)
+    for path in [
+        *clone.folder.glob("results/runs/probes/**/*.json"),
+        *clone.folder.glob("results/runs/act*/**/*.json"),
+    ]:
+        assert json.loads(path.read_text())["threads"] == threads, path
+    return made(clone)
 
 
-def shown(clone):
-    return {**clone.files("results/studies/atlas/statistics"), **clone.files(FIGURES)}
+def made(clone):
+    """Return all that a run makes and that no two runs may differ in."""
+    differs = ("results/runs/", "results/studies/atlas/provenance.json", "results/studies/atlas/manifest.json")
+    return {path: content for path, content in clone.files().items() if not path.startswith(differs)}
 
 
 def test_two_runs_from_scratch_give_the_same_bytes(origin, second):
     """One thread a job, as the rules have it, in two clones with an environment each."""
-    assert from_scratch(second, 1) == shown(origin)
+    assert from_scratch(second, 1) == made(origin)
 
 
 def test_two_runs_with_two_threads_a_job_give_the_same_bytes(pulled, tmp_path):

@@ -134,6 +134,19 @@ def test_a_missing_folder_of_activations_is_extracted_again_alone(clone):
     assert others == {path: path.stat().st_mtime_ns for path in others}
 
 
+def test_what_was_probed_is_not_extracted_again_beside_what_was_not(clone):
+    """As in a clone whose activations were not pulled."""
+    shutil.rmtree(clone.folder / "results" / "activations")
+    clone.edit("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130")
+    one = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **TAIL}
+    assert clone.planned() == one
+    assert clone.snakemake().returncode == 0
+    assert {path.name.rpartition("-")[0] for path in clone.folder.glob("results/activations/*/*")} == {"larger_than"}
+    assert clone.planned() == {}
+    assert clone.snakemake("activations").returncode == 0
+    assert len(list(clone.folder.glob("results/activations/*/*/*.safetensors"))) == 8
+
+
 def test_a_study_with_fewer_data_sets_makes_its_own_tables_at_once(clone):
     """Probes of the other data sets are those that are there, and statistics must not be left out of the run."""
     content = yaml.safe_load((clone.folder / "config" / "tiny.yaml").read_text())
@@ -264,6 +277,54 @@ def test_the_manifest_names_what_is_there(finished, study):
     manifest = json.loads((study / "manifest.json").read_text())
     for key in ("datasets", "tokens", "activations", "probes"):
         assert all((finished.folder / path).is_dir() for path in manifest[key])
+
+
+def test_every_artefact_has_both_records_and_they_say_all(finished):
+    runs = {
+        "artefact",
+        "digest",
+        "command",
+        "started",
+        "seconds",
+        "peak_memory_gb",
+        "bytes",
+        "device",
+        "dtype",
+        "threads",
+    }
+    runs |= {"git", "python", "platform", "packages", "configuration", "files"}
+    results = finished.folder / "results"
+    records = [*results.rglob("record*.json"), *results.glob("activations/*/*/shard-*.json")]
+    records = [path for path in records if "runs" not in path.relative_to(results).parts]
+    assert len(records) == 4 + 4 + 8 + 12 + 2
+    for path in records:
+        record = json.loads(path.read_text())
+        assert record.keys() == {"digest", "stage", "made_of", "code", "pins", "files"}
+        place = path if record["stage"] == "activations" else path.parent.with_suffix(".json")
+        run = json.loads((results / "runs" / place.relative_to(results)).read_text())
+        assert runs <= run.keys(), path
+        assert run["digest"] == record["digest"]
+        assert run["bytes"] == sum(entry["bytes"] for entry in record["files"].values()) > 0
+        assert run["command"][:3] == ["python", "-m", f"linear_probing.{record['stage']}"]
+        assert run["packages"].keys() == record["pins"].keys()
+        if record["stage"] == "activations":
+            assert (run["dtype"], run["device"], run["threads"]) == ("float32", "cpu", 1)
+            assert run["model"] == "data/models/atlas"
+            assert max(one["relative"] for one in run["parity"]) < 2e-5
+
+
+def test_the_history_of_the_study_is_whole(study):
+    text = (study / "provenance.json").read_text()
+    graph = {entity["@id"]: entity for entity in json.loads(text)["@graph"]}
+    actions = [entity for entity in graph.values() if entity["@type"] == "CreateAction"]
+    assert len(actions) == 30 + 1, "a job each, and the study"
+    assert all("startTime" in action and "endTime" in action for action in actions)
+    for entity in graph.values():
+        for value in entity.values():
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, dict) and not one["@id"].startswith("http"):
+                    assert one["@id"] in graph
+    assert str(study) not in text, "no path of the machine"
 
 
 def test_the_lint_is_clean(finished):

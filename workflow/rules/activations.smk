@@ -5,11 +5,11 @@ for EXTRACTION in JOBS.extractions():
 
     rule:
         name:
-            f"activations_{EXTRACTION.model}_{EXTRACTION.shard}"
+            EXTRACTION.rule
         input:
             tokens=ancient(EXTRACTION.token_records),
         output:
-            update(EXTRACTION.records),
+            update(EXTRACTION.signs),
         log:
             f"logs/activations/{EXTRACTION.model}-{EXTRACTION.shard}-{EXTRACTION.digest}.log",
         conda:

@@ -1,6 +1,6 @@
-"""Runs: the jobs that made one study, and what each read from which: a manifest and records in, a list of jobs out.
+"""History: the jobs that made one study, and what each read from which: a manifest and records in, a list of jobs out.
 
-An artefact has a record beside it, equal for identical runs, and one below results/records of what may differ between
+An artefact has a record beside it, equal for identical runs, and one below results/runs of what may differ between
 them. The second may be absent, as in a clone, or of an older digest: then a job stands there without it.
 """
 
