@@ -19,7 +19,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study golden verify prune pull atlas check test test-unit test-workflow contract architectures \
+.PHONY: help setup develop study golden verify prune pull atlas check test test-unit test-workflow committed contract architectures \
 	bench-extraction lock clean
 
 help: ## list the tasks
@@ -59,13 +59,16 @@ check: develop ## style, types and the workflow's own lint
 	$(RUN) $(BIN)/snakemake --lint
 
 test: develop ## the tests of a change: every tier but the workflow's, and of that its core
-	$(PYTEST) -m 'not workflow or core' -n 2 --dist loadgroup
+	$(PYTEST) -m '(not workflow or core) and not committed' -n 2 --dist loadgroup
 
 test-unit: develop ## every test that does not run snakemake
-	$(PYTEST) -m 'not workflow' -n 2
+	$(PYTEST) -m 'not workflow and not committed' -n 2
 
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
 	$(PYTEST) -m workflow -n 2 --dist loadgroup
+
+committed: develop ## is dvc.lock of today's code and data? (dvc repro, with no other study under results, and commit it)
+	$(PYTEST)/unit/test_dvc.py -m committed
 
 contract: develop ## what holds in the nnsight of the study and of the founding notes, into docs/nnsight.md
 	@$(PYTHON) envs/install.py envs/notes.lock --environment .venv-notes

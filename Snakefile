@@ -16,6 +16,7 @@ CONFIG = configuration(
 )
 STUDY = settings.load(CONFIG)
 JOBS = Jobs(STUDY)
+JOBS.claim(dry=workflow.dryrun)
 
 
 wildcard_constraints:

@@ -159,6 +159,8 @@ def run_jobs(jobs: Sequence[Job], study: Study, model: Model, shard: int, thread
     LOG.info("%s: %d of %d data sets to extract", model.name, len(absent), len(jobs))
     for job in absent:
         records.check(job.source)
+        if job.made and job.final.exists():
+            records.check_replaceable(job.final.parent, job.final.name)
     reader = wrap(models.load(model), model.blocks) if absent else None
     for job in jobs:
         start = time.time()
@@ -181,7 +183,9 @@ def main() -> None:
         raise ActivationError(message, file=arguments.config, do="name one of them, or change `shards`")
     name = model.shard_name(arguments.shard)
     pairs = zip(arguments.tokens, arguments.output, strict=True)
-    jobs = [Job(source, folder / name, records.today(study, "activations", folder)) for source, folder in pairs]
+    jobs = [
+        Job(source, folder / name, records.today(study, "activations", folder, [source])) for source, folder in pairs
+    ]
     start = time.monotonic()
     run_jobs(jobs, study, model, arguments.shard, arguments.threads)
     LOG.info("%s: %.1f s", model.name, time.monotonic() - start)

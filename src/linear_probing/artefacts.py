@@ -22,7 +22,7 @@ STAGES = ("datasets", "tokens", "activations", "probes")
 LAST_STAGES = ("statistics", "figures")
 MANIFEST, RECORD = "manifest.json", "record.json"
 FILE_SUFFIX, RECORD_SUFFIX = ".safetensors", ".json"
-WEIGHTS = (".safetensors", "config.json", "generation_config.json")
+WEIGHTS = (".safetensors", ".index.json", "config.json", "generation_config.json")
 PICKLED = (".bin", ".pt", ".pth")
 TOKENIZER = (
     "tokenizer.json",
@@ -38,11 +38,12 @@ TOKENIZER = (
 
 
 class Artefacts:
-    """Folders of one study's artefacts, by stage; `made` has what each is made of."""
+    """Folders of one study's artefacts, by stage; `made` has what each is made of, `inputs` the folders it reads."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self.made: dict[str, Made] = {}
+        self.inputs: dict[str, list[str]] = {}
         self.tables: dict[str, str] = {}
         self.tokens: dict[tuple[str, str], str] = {}
         self.activations: dict[tuple[str, str], str] = {}
@@ -53,21 +54,22 @@ class Artefacts:
             self._add_probes(dataset, TEXT_MODEL, self.tables[name])
             for model in study.models:
                 self._add_model(dataset, model)
-        self.statistics = self._add_last("statistics", self._of_statistics())
-        self.figures = self._add_last("figures", {"statistics": self.made[self.statistics].digest})
+        read = [*self.tables.values(), *self.probes.values()]
+        self.statistics = self._add_last("statistics", self._of_statistics(), read)
+        self.figures = self._add_last("figures", {"statistics": self.made[self.statistics].digest}, [self.statistics])
 
-    def _add(self, place: str, made: Made) -> str:
+    def _add(self, place: str, made: Made, inputs: list[str]) -> str:
         """Enter an artefact under its place and digest; return its folder."""
         path = f"{RESULTS}/{made.stage}/{place}-{made.digest}"
-        self.made[path] = made
+        self.made[path], self.inputs[path] = made, inputs
         return path
 
     def _add_tables(self, dataset: Dataset) -> None:
         name, builder = dataset.name, f"builders.{dataset.builder}"
         made_of = {"name": name, "builder": dataset.builder, **dataset.parameters}
         made_of |= {"n_folds": self.study.n_folds, "seed": self.study.seed}
-        made_of |= {"sources": {source: _source(source) for source in constant(builder, "SOURCES") or ()}}
-        self.tables[name] = self._add(name, made("datasets", made_of, [builder]))
+        made_of |= {"sources": {source: _source(source) for source in _sources(builder)}}
+        self.tables[name] = self._add(name, made("datasets", made_of, [builder]), [])
         self._check_tasks(name, Path(self.tables[name], "card.json"))
 
     def _check_tasks(self, dataset: str, card: Path) -> None:
@@ -95,10 +97,11 @@ class Artefacts:
             "tables": self.made[self.tables[name]].digest,
             "tokenizer": _files(model, TOKENIZER + _own_code(model)),
             "context": model.context(),
+            "classes": _classes(model),
             "chat": model.chat,
             "position": dataset.position,
         }
-        self.tokens[owner, name] = self._add(f"{owner}/{name}", made("tokens", of_tokens))
+        self.tokens[owner, name] = self._add(f"{owner}/{name}", made("tokens", of_tokens), [self.tables[name]])
         of_states = {
             "tokens": self.made[self.tokens[owner, name]].digest,
             "weights": _weights(model),
@@ -110,30 +113,39 @@ class Artefacts:
             "prefix_trees": model.prefix_trees,
             "shards": model.shards,
         }
-        self.activations[model.name, name] = self._add(f"{model.name}/{name}", made("activations", of_states))
+        made_states = made("activations", of_states)
+        self.activations[model.name, name] = self._add(f"{model.name}/{name}", made_states, [self.tokens[owner, name]])
         self._add_probes(dataset, model.name, self.activations[model.name, name])
 
     def _add_probes(self, dataset: Dataset, model: str, features: str) -> None:
+        tasks = self.study.tasks_of(dataset.name)
+        kinds = {"logistic" if task.probe == "logistic" else "ridge" for task in tasks}
         made_of = {
             "features": self.made[features].digest,
-            "tasks": [vars(task) for task in self.study.tasks_of(dataset.name)],
-            "penalties": self.study.penalties,
+            "tasks": [vars(task) for task in tasks],
+            "penalties": {kind: values for kind, values in self.study.penalties.items() if kind in kinds},
             "seed": self.study.seed,
         }
-        self.probes[model, dataset.name] = self._add(f"{model}/{dataset.name}", made("probes", made_of))
+        inputs = list(dict.fromkeys([self.tables[dataset.name], features]))
+        self.probes[model, dataset.name] = self._add(f"{model}/{dataset.name}", made("probes", made_of), inputs)
 
     def _of_statistics(self) -> dict[str, Any]:
         return {
             "probes": sorted(self.probes.values()),
-            "models": [model.name for model in self.study.models],
+            "models": [self._of_model(model) for model in self.study.models],
             "bootstrap": vars(self.study.bootstrap),
             "seed": self.study.seed,
             "tasks": [task.name for task in self.study.tasks],
         }
 
-    def _add_last(self, stage: str, made_of: dict[str, Any]) -> str:
+    def _of_model(self, model: Model) -> dict[str, Any]:
+        """Return whose twin stands beside whom: no digest of states knows it, where checkpoints share a config.json."""
+        twins = [twin.name for twin in self.study.twins_of(model)]
+        return {"name": model.name, "is_twin": model.seed is not None, "twins": twins}
+
+    def _add_last(self, stage: str, made_of: dict[str, Any], inputs: list[str]) -> str:
         path = f"{RESULTS}/studies/{self.study.name}/{stage}"
-        self.made[path] = made(stage, made_of)
+        self.made[path], self.inputs[path] = made(stage, made_of), inputs
         return path
 
     def tokenizer_of(self, model: Model) -> str:
@@ -189,19 +201,23 @@ def manifests() -> dict[str, dict[str, Any]]:
     Raises
     ------
     StudyError
-        If one cannot be read: what it names would be held for nobody's.
+        If one cannot be read: what it names would be pruned.
     """
     found = {}
     for path in sorted(Path(RESULTS, "studies").glob(f"*/{MANIFEST}")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            found[path.parent.name] = {key: content[key] for key in ("configuration", *STAGES, *LAST_STAGES)}
+            if not all(isinstance(content[key], str) for key in ("configuration", *LAST_STAGES)):
+                raise TypeError("an entry is no text")
+            if not all(isinstance(place, str) for stage in STAGES for place in [*content[stage]]):
+                raise TypeError("an entry is no list of folders")
+            found[path.parent.name] = content
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StudyError(
                 f"{MANIFEST} cannot be read: {error}",
                 file=path,
                 likely="the file was cut short or edited",
-                do="delete it and run snakemake on that study's configuration: it is written anew",
+                do="run snakemake on that study's configuration: it is written anew",
             ) from error
     return found
 
@@ -222,6 +238,25 @@ def check_checkout(folder: Path) -> None:
             likely="the environment belongs to another checkout",
             do="run `make setup` here and use .venv, or set PYTHONPATH=src",
         )
+
+
+def _sources(builder: str) -> tuple[str, ...]:
+    try:
+        return tuple(constant(builder, "SOURCES") or ())
+    except ValueError as error:
+        file = PACKAGE.joinpath(*builder.split(".")).with_suffix(".py")
+        raise StudyError(
+            "SOURCES is no literal", file=file, do='write the names out: SOURCES = ("data/lexicons/nouns.csv",)'
+        ) from error
+
+
+def _classes(model: Model) -> dict[str, Any]:
+    """Return what transformers takes a tokenizer's class from, where tokenizer_config.json does not name it."""
+    try:
+        content = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
+        return {key: content.get(key) for key in ("model_type", "tokenizer_class")}
+    except (OSError, ValueError, AttributeError):  # `context` has said so before
+        return {}
 
 
 def _source(name: str) -> str:

@@ -130,7 +130,7 @@ def differences(one: str, other: str, known: Known) -> list[str]:
             else:
                 values = f"{_short(left.get(name))} in the first, {_short(right.get(name))} in the second"
                 lines.append(f"{what}: {name} is {values}")
-    return lines
+    return lines or ["nothing but the order in which entries stand"]
 
 
 def _of_inputs(name: str, left: Any, right: Any, known: Known) -> list[str]:

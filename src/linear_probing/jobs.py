@@ -3,14 +3,18 @@
 The functions that take wildcards are the rules' input and parameter functions. Standard library and YAML only.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linear_probing.artefacts import DEFAULT, FILE_SUFFIX, Artefacts, shown
+from linear_probing import settings
+from linear_probing.artefacts import DEFAULT, FILE_SUFFIX, MANIFEST, Artefacts, shown
 from linear_probing.provenance import ROOT, digest
 from linear_probing.settings import Model, SettingsError
+from linear_probing.stage import StudyError
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,38 @@ def _one(files: Any, name: str | int) -> str:
 
 class Jobs(Artefacts):
     """The jobs of one study, and what they read and write."""
+
+    def claim(self, dry: bool) -> None:
+        """Take the study's folder for this configuration; where nothing is left to do, bring its manifest up to date.
+
+        Before the first job of a run the manifest is written anyway; Snakemake says nothing where there is no job.
+
+        Raises
+        ------
+        SettingsError
+            If the folder is that of another configuration, of the same name.
+        """
+        other = self._other_configuration()
+        if other is not None:
+            raise SettingsError(
+                f"the results of the study {self.study.name} are those of {other}",
+                file=self.study.file,
+                likely="a configuration was copied, and kept its name",
+                do="give it a `name` of its own",
+            )
+        if not dry and Path(self.record(self.figures)).is_file():
+            self.write_manifest()
+
+    def _other_configuration(self) -> Path | None:
+        try:
+            content = json.loads(Path(self.figures).with_name(MANIFEST).read_text(encoding="utf-8"))
+            named = Path(content["configuration"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        with suppress(StudyError):
+            if named.resolve() != self.study.file.resolve() and settings.load(named).name == self.study.name:
+                return named
+        return None
 
     def configuration_for(self, wildcards: Any, input: Any) -> str:
         """Return the configuration file, which every command names.

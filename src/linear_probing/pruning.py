@@ -3,24 +3,34 @@
     python -m linear_probing.pruning [--config FILE | --all]
 
 A folder stays if today's code and configuration ask for it, or if the manifest of any study names it. One is removed
-only if its record says that this project made it, and all it holds is as it was written. A file that no record vouches
-for stops the pruning before anything is removed: DVC would version it, or it would be lost.
+only if its record says that this project made it, and all it holds is as it was written. A file that no record lists
+stops the pruning before anything is removed: DVC would version it, or it would be lost.
 """
 
 import argparse
 import logging
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from linear_probing import records, settings
-from linear_probing.artefacts import DEFAULT, RESULTS, STAGES, Artefacts, manifests
+from linear_probing.artefacts import DEFAULT, MANIFEST, RESULTS, STAGES, Artefacts, manifests
 from linear_probing.settings import Study
 from linear_probing.stage import StudyError, run
-from linear_probing.verification import DAMAGED, MISSING, OF_A_STUDY, Finding, check_folder, folders, unlisted_files
+from linear_probing.verification import (
+    DAMAGED,
+    FOREIGN,
+    MISSING,
+    OF_A_STUDY,
+    Finding,
+    check_folder,
+    folders,
+    unlisted_files,
+)
 
 LOG = logging.getLogger("pruning")
 LOCKS = Path(".snakemake/locks")
@@ -32,7 +42,16 @@ class PruningError(StudyError):
 
 def kept(study: Study) -> set[str]:
     """Return the folders that this study asks for today and those that any study's manifest names."""
-    named = {place for content in manifests().values() for stage in STAGES for place in content[stage]}
+    claimed = manifests()
+    for folder in Path(RESULTS, "studies").glob("*/*"):
+        if folder.parent.name not in {*claimed, study.name} and records.find(folder):
+            raise PruningError(
+                f"{folder.parent} has no {MANIFEST}, so nobody knows what it needs",
+                file=folder.parent,
+                likely="it was deleted",
+                do="run snakemake on that study's configuration, which writes it, or delete the folder",
+            )
+    named = {place for content in claimed.values() for stage in STAGES for place in content[stage]}
     return named | set(Artefacts(study).made)
 
 
@@ -70,8 +89,8 @@ def check_own(superseded: list[Path]) -> None:
                 found += [one for one in check_folder(folder, in_name, progress) if one.kind != MISSING]
             elif in_name:
                 own = {*records.files_of(folder), *(path.name for path in records.find(folder))}
-                names = (path for path in folder.rglob("*") if path.is_file())
-                found += [Finding("foreign", p.as_posix(), "") for p in names if str(p.relative_to(folder)) not in own]
+                names = (path for path in records.entries(folder) if str(path.relative_to(folder)) not in own)
+                found += [Finding(FOREIGN, path.as_posix(), "") for path in names]
     if found:
         one = found[0]
         raise PruningError(
@@ -96,19 +115,21 @@ def prune(stay: set[str]) -> list[Path]:
     check_own(superseded)
     for folder in superseded:
         shutil.rmtree(folder)
-        run_record = records.run_of(folder)
-        run_record.unlink(missing_ok=True)
-        shutil.rmtree(run_record.with_suffix(""), ignore_errors=True)
+        run = records.run_of(folder)
+        for path in (run, *run.with_suffix("").glob("shard-*.json")):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty, or not there
+            run.with_suffix("").rmdir()
     return superseded
 
 
 def remove_summaries() -> None:
     """Remove what the project wrote about studies and runs whose folders are gone, and folders that are empty now."""
-    written = [path for name in OF_A_STUDY for path in Path(RESULTS, "studies").glob(f"*/{name}")]
-    for path in [*written, *Path(RESULTS, records.RUNS).rglob("*.json")]:
-        path.unlink()
+    for folder in [path.parent for path in Path(RESULTS, "studies").glob(f"*/{MANIFEST}")]:
+        for name in OF_A_STUDY:
+            (folder / name).unlink(missing_ok=True)
     for path in sorted(Path(RESULTS).rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
+        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
             path.rmdir()
 
 

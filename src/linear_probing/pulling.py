@@ -80,7 +80,8 @@ def main() -> None:
         missing = restore()
         raise PullError(
             f"not whole in the remote: {', '.join(missing) or 'something that has no name here'}",
-            likely="they were never pushed, or the remote lost files; what is whole there was restored",
+            likely="they were never pushed, or the remote lost files (what is whole there was restored); or files of"
+            " yours or of another study are in the way: --force would remove them",
             do="dvc push where they were made, and pull again; or make study, which makes what a study lacks anew",
         )
 

@@ -9,6 +9,7 @@ what it would replace is the project's own.
 import datetime
 import json
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -50,17 +51,29 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if {"stage", "digest", "made_of", "code", "pins", "files"} <= record.keys():
+        listed = record["files"].values()
+        sound = all(isinstance(entry["sha256"], str) and isinstance(entry["bytes"], int) for entry in listed)
+        sound &= all(isinstance(record[key], dict) for key in ("made_of", "code", "pins"))
+        if sound and isinstance(record["stage"], str) and isinstance(record["digest"], str):
             return dict(record)
-        problem = "it lacks a field"
-    except (OSError, ValueError, AttributeError) as error:
-        problem = str(error)
+        problem = "a field is of another kind"
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        problem = repr(error)
     raise RecordError(
         f"{path.name} is no record: {problem}",
         file=path,
         likely="the file was cut short or edited",
         do=REMAKE.format(path.parent),
     )
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return all that stands below a folder but the folders: files, and links, which are not followed."""
+    found = []
+    for root, folders, files in os.walk(folder):
+        links = (name for name in folders if Path(root, name).is_symlink())
+        found += [Path(root, name) for name in (*files, *links)]
+    return sorted(found)
 
 
 def read_whole(path: Path) -> dict[str, Any] | None:
@@ -72,7 +85,7 @@ def read_whole(path: Path) -> dict[str, Any] | None:
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file that a folder's records vouch for, by name."""
+    """Return the SHA-256 of every file that a folder's records list, by name."""
     return {name: entry["sha256"] for path in find(folder) for name, entry in read(path)["files"].items()}
 
 
@@ -103,47 +116,55 @@ def check(folder: Path) -> None:
             )
 
 
-def check_replaceable(folder: Path) -> None:
-    """Check that all that stands in a folder was written by this project and is as it was written.
+def check_replaceable(folder: Path, name: str | None = None) -> None:
+    """Check that all that stands in a folder, or one file of it, was written by this project and is as it was written.
 
     Raises
     ------
     RecordError
         With the first file that is not: it would be lost.
     """
-    own = files_of(folder)
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-        if path.is_dir() or path in find(folder):
+    own, own_records = files_of(folder), find(folder)
+    for path in [folder] if folder.is_symlink() or folder.is_file() else entries(folder):
+        found = str(path.relative_to(folder)) if path != folder else folder.name
+        if path in own_records or name not in (None, found) or (path.is_file() and sha256(path) == own.get(found)):
             continue
-        name = str(path.relative_to(folder))
-        if name not in own or sha256(path) != own[name]:
-            raise RecordError(
-                f"{name} was {'edited' if name in own else 'not written by this project'} and would be lost",
-                file=path,
-                likely="a file was put into the results by hand, or changed there",
-                do="move it to another place, and run again",
-            )
+        raise RecordError(
+            f"{found} was {'edited' if found in own else 'not written by this project'} and would be lost",
+            file=path,
+            likely="a file was put into the results by hand, or changed there",
+            do="move it to another place, and run again",
+        )
 
 
-def today(study: Study, stage: str, output: Path) -> Made | None:
+def today(study: Study, stage: str, output: Path, inputs: Sequence[Path]) -> Made | None:
     """Return what an output is made of; None for one outside results, which is by hand and has no record.
 
     Raises
     ------
     RecordError
-        If the output is not what today's code, configuration and packages would make there.
+        If the output is not what today's code, configuration and packages would make there from these inputs.
     """
     place = artefacts.shown(output)  # as it was named: results may be a link to another disk
     if place.is_absolute() or place.parts[0] != artefacts.RESULTS:
         return None
     artefacts.check_checkout(Path.cwd())
-    made = artefacts.Artefacts(study).made.get(place.as_posix())
+    paths = artefacts.Artefacts(study)
+    made = paths.made.get(place.as_posix())
     if made is None or made.stage != stage:
         raise RecordError(
             f"{output} is not what today's code and configuration make",
             file=study.file,
             likely="code or configuration changed after the workflow had planned this job",
             do="run snakemake again: it plans from what there is now",
+        )
+    read, expected = {artefacts.shown(path).as_posix() for path in inputs}, paths.inputs[place.as_posix()]
+    if read != set(expected):
+        raise RecordError(
+            f"{output} is not made from {', '.join(sorted(read - set(expected))) or 'this alone'}",
+            file=output,
+            likely="an input was named by hand",
+            do=f"name {', '.join(expected)}, or an output outside {artefacts.RESULTS}",
         )
     for name, versions in made.pins.items():
         found = _version(name)
@@ -180,7 +201,7 @@ def making(study: Study, stage: str, output: Path, inputs: Sequence[Path], **det
         Before the block, as `today`, `check` and `check_replaceable` do.
     """
     start = time.time()
-    made = today(study, stage, output)
+    made = today(study, stage, output, inputs)
     for folder in inputs:
         check(folder)
     check_replaceable(output)
@@ -211,11 +232,21 @@ def run_of(artefact: Path) -> Path:
 
 def read_run(artefact: Path, digest: str) -> dict[str, Any] | None:
     """Return how the making of an artefact of this digest went; None if that is not there, as in a clone."""
+    run = _read_run(run_of(artefact))
+    return run if run is not None and run.get("digest") == digest else None
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a file is a record of how the making of an artefact went."""
+    return _read_run(path) is not None
+
+
+def _read_run(path: Path) -> dict[str, Any] | None:
     try:
-        run = dict(json.loads(run_of(artefact).read_text(encoding="utf-8")))
+        run = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return run if run.get("digest") == digest and run.keys() >= RUN_FIELDS else None
+    return run if run.keys() >= RUN_FIELDS else None
 
 
 def finished(file: Path, made: Made) -> bool:

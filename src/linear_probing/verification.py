@@ -8,11 +8,11 @@ record. Nothing is changed. The records of runs, which no digest holds, are not 
 """
 
 import argparse
+import json
 import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ LOG = logging.getLogger("verification")
 STALE, DAMAGED, MISSING, FOREIGN = "stale", "damaged", "missing", "foreign"
 DO = {
     STALE: "`python -m linear_probing.provenance explain FOLDER` says why; run snakemake, then `make prune`",
-    DAMAGED: "delete the folder and run snakemake (or `dvc checkout --force`)",
-    MISSING: "run snakemake (or `dvc checkout`); a folder whose record remains must be deleted first",
+    DAMAGED: "delete the folder and run snakemake, or `dvc checkout FOLDER`",
+    MISSING: "delete the folder, if its record is there, and run snakemake; ask for what nothing needs by its"
+    " record: snakemake --cores 2 FOLDER/record.json",
     FOREIGN: "move it out of results, or delete it",
 }
 OWN = ("README.md",)
@@ -62,26 +63,17 @@ def current() -> tuple[dict[str, Artefacts], list[Finding]]:
     for name, file in files.items():
         place = f"{RESULTS}/studies/{name}"
         try:
-            study = settings.load(renamed(file, name))
+            study = settings.load(file)
             if study.name != name:
                 raise StudyError(f"the configuration {file} is now of the study {study.name}")
             found[name] = Artefacts(study)
         except StudyError as error:
-            problems.append(Finding(STALE, place, f"{error.subject}; restore {file}, or delete {place}"))
+            problems.append(
+                Finding(
+                    STALE, place, f"{error.subject}; restore {file}, run snakemake on its new name, or delete {place}"
+                )
+            )
     return found, problems
-
-
-def renamed(file: Path, name: str) -> Path:
-    """Return a study's configuration: the one its manifest names, or one beside it of the same study.
-
-    Renaming a configuration leaves nothing to do for Snakemake, so that the manifest is not written anew.
-    """
-    if not file.is_file():
-        for other in sorted(file.parent.glob("*.yaml")):
-            with suppress(StudyError):
-                if settings.load(other).name == name:
-                    return other
-    return file
 
 
 def folders() -> dict[Path, bool]:
@@ -89,10 +81,15 @@ def folders() -> dict[Path, bool]:
     found: dict[Path, bool] = {}
     for stage in STAGES:
         depth = "*" if stage == "datasets" else "*/*"
-        found |= dict.fromkeys((path for path in sorted(Path(RESULTS, stage).glob(depth)) if path.is_dir()), True)
+        found |= dict.fromkeys((path for path in sorted(Path(RESULTS, stage).glob(depth)) if _is_folder(path)), True)
     for stage in LAST_STAGES:
-        found |= dict.fromkeys(sorted(Path(RESULTS, "studies").glob(f"*/{stage}")), False)
+        places = sorted(Path(RESULTS, "studies").glob(f"*/{stage}"))
+        found |= dict.fromkeys((path for path in places if _is_folder(path)), False)
     return found
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator[Finding]:
@@ -115,18 +112,24 @@ def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator
         elif sha256(path) != expected:
             yield Finding(DAMAGED, path.as_posix(), "its bytes are not those that were written")
         progress.update()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path not in records.find(folder) and str(path.relative_to(folder)) not in own:
+    own_records = records.find(folder)
+    for path in records.entries(folder):
+        if path not in own_records and str(path.relative_to(folder)) not in own:
             yield Finding(FOREIGN, path.as_posix(), "no record lists it")
 
 
 def unlisted_files(known: set[Path]) -> Iterator[Finding]:
     """Yield the files under results that stand in no artefact's folder and are none of the project's own."""
-    for path in sorted(Path(RESULTS).rglob("*")):
+    tops = [path for path in Path(RESULTS).glob("*") if path.name in (*STAGES, "studies", records.RUNS)]
+    paths = [path for path in records.entries(Path(RESULTS)) if path not in tops]  # which may be links to other disks
+    for path in sorted({*paths, *(path for top in tops for path in records.entries(top))}):
         place = path.relative_to(RESULTS).parts
-        own = place in [(name,) for name in OWN] or place[0] == records.RUNS
-        own |= len(place) == 3 and place[0] == "studies" and place[2] in OF_A_STUDY
-        if path.is_file() and not own and known.isdisjoint(path.parents):
+        own = place in [(name,) for name in OWN]
+        own |= (
+            len(place) == 3 and place[0] == "studies" and place[2] in OF_A_STUDY and path.with_name(MANIFEST).is_file()
+        )
+        own |= place[0] == records.RUNS and records.is_run(path)
+        if not own and known.isdisjoint(path.parents):
             yield Finding(FOREIGN, path.as_posix(), "it stands in no artefact's folder")
 
 
@@ -147,7 +150,10 @@ def check_current(study: Artefacts, held: dict[str, set[str]]) -> Iterator[Findi
 
 def check_history(study: Artefacts) -> Iterator[Finding]:
     """Yield that a study's provenance.json is missing, or is of other figures than those that are asked for."""
-    path = Path(study.figures).parent / "provenance.json"
+    path = Path(study.figures).with_name(MANIFEST)
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != study.manifest:
+        yield Finding(STALE, path.as_posix(), "it is not of today's code and configuration; snakemake writes it")
+    path = path.with_name("provenance.json")
     if Path(study.record(study.figures)).is_file():
         if not path.is_file():
             yield Finding(MISSING, path.as_posix(), "python -m linear_probing.crate writes it")

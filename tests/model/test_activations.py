@@ -79,7 +79,7 @@ def test_a_file_is_done_if_the_record_of_its_making_says_so(atlas, data, tmp_pat
     made = provenance.made("activations", {"tokens": "0123456789"})
     job = activations.Job(tmp_path, final, made)
     activations.write(final, extract_shard(wrap(models.load(atlas)), data, atlas, (0,)), "last")
-    assert not job.is_done(), "a file that nobody vouches for"
+    assert not job.is_done(), "a file of which nothing is recorded"
     records.write_run(final, made, 0.0, {final.name: activations.sha256(final)})
     assert job.is_done()
     final.write_bytes(final.read_bytes()[:-1])

@@ -172,7 +172,7 @@ def test_what_no_term_says_is_a_property(graph):
     assert {graph[one]["name"]: graph[one]["value"] for one in ids(about["packages"])} == RUN["packages"]
     assert "dtype" not in about, "null says nothing"
     assert properties(graph, states, "object")["dtype"] == "float32"
-    assert properties(graph, states, "resourceUsage") == {"files": {}, "seconds": 61.5, "peak_memory_gb": 0.25}
+    assert properties(graph, states, "resourceUsage") == {"seconds": 61.5, "peak_memory_gb": 0.25}
 
 
 def test_times_are_those_of_the_run_records(graph):

@@ -8,14 +8,16 @@ import pytest
 
 from linear_probing import artefacts, explanation, provenance, pruning, records, settings, verification
 from linear_probing.artefacts import Artefacts
+from linear_probing.jobs import Jobs
 from linear_probing.pruning import PruningError
 from linear_probing.records import RecordError
+from linear_probing.settings import SettingsError
 
 FILE = "data.csv"
 
 
 def fill(study):
-    """Write every artefact of a study as its stages would: a file, and a record that vouches for it."""
+    """Write every artefact of a study as its stages would: a file, and a record that lists it."""
     paths = Artefacts(study)
     for place, made in paths.made.items():
         folder = Path(place)
@@ -49,6 +51,10 @@ def study(tiny_content, root, tmp_path, monkeypatch):
 @pytest.fixture
 def built(study):
     return fill(study)
+
+
+def inputs_of(paths, place):
+    return [Path(path) for path in paths.inputs[place]]
 
 
 def change(study, edit):
@@ -88,7 +94,7 @@ def test_a_table_that_was_edited_is_found_and_kept(built, study, last):
     assert found() == {("damaged", path.as_posix())}
     with (
         pytest.raises(RecordError, match=r"(?s)data.csv was edited and would be lost.*do:     move it"),
-        records.making(study, last, path.parent, []),
+        records.making(study, last, path.parent, inputs_of(built, path.parent.as_posix())),
     ):
         raise AssertionError("the work had begun")
     assert path.read_text() == "my own numbers"
@@ -124,7 +130,7 @@ def test_a_foreign_file_in_an_artefact_is_found_and_never_replaced(built, study)
     assert found() == {("foreign", path.as_posix())}
     with (
         pytest.raises(RecordError, match=r"mine.pdf was not written by this project and would be lost"),
-        records.making(study, "figures", path.parent, []),
+        records.making(study, "figures", path.parent, inputs_of(built, built.figures)),
     ):
         raise AssertionError("the work had begun")
     assert path.exists()
@@ -150,9 +156,11 @@ def test_an_artefact_under_anothers_name_is_found(built):
 
 def test_what_a_changed_configuration_leaves_is_stale_and_what_it_asks_for_is_missing(built, study):
     after = Artefacts(change(study, lambda c: c["penalties"].update(ridge=[7.0])))
-    old, new = set(built.probes.values()), set(after.probes.values())
-    stale = {("stale", place) for place in [*old, built.statistics, built.figures]}
-    assert found() == stale | {("missing", place) for place in new}
+    ridge = [place for (_, name), place in built.probes.items() if name == "place"]
+    asked = [place for (_, name), place in after.probes.items() if name == "place"]
+    manifest = "results/studies/tiny/manifest.json"
+    stale = {("stale", place) for place in [*ridge, built.statistics, built.figures, manifest]}
+    assert found() == stale | {("missing", place) for place in asked}
 
 
 def test_a_study_whose_configuration_is_gone_is_stale(built, study):
@@ -231,16 +239,18 @@ def test_a_job_that_was_planned_for_other_code_is_refused(built, study):
 def test_a_package_that_is_not_the_locked_one_is_refused(built, study, monkeypatch):
     installed = records._version
     monkeypatch.setattr(records, "_version", lambda name: "0.0.1" if name == "scipy" else installed(name))
+    place, statistics = Path(built.probes["atlas", "place"]), Path(built.statistics)
     with pytest.raises(RecordError, match=r"(?s)scipy 0\.0\.1; expected .* as locked.*do:     make setup"):
-        records.today(study, "probes", Path(built.probes["atlas", "place"]))
-    assert records.today(study, "statistics", Path(built.statistics)) is not None, "statistics do not use it"
+        records.today(study, "probes", place, [Path(path) for path in built.inputs[place.as_posix()]])
+    inputs = [Path(path) for path in built.inputs[built.statistics]]
+    assert records.today(study, "statistics", statistics, inputs) is not None, "statistics do not use it"
 
 
 def test_results_may_be_a_link_to_another_disk(study, tmp_path):
     (tmp_path / "disk").mkdir()
     Path("results").symlink_to(tmp_path / "disk")
     built = fill(study)
-    with records.making(study, "statistics", Path(built.statistics), [Path(built.tables["place"])]) as folder:
+    with records.making(study, "statistics", Path(built.statistics), inputs_of(built, built.statistics)) as folder:
         (folder / FILE).touch()
     assert found() == set()
     assert Path("results/runs/studies/tiny/statistics.json").is_file()
@@ -256,9 +266,8 @@ def test_an_output_by_hand_has_no_record(study, tmp_path):
 
 
 def test_the_record_of_a_run_says_where_and_how_it_went(built, study):
-    with records.making(
-        study, "statistics", Path(built.statistics), [Path(built.tables["place"])], threads=2
-    ) as folder:
+    inputs = inputs_of(built, built.statistics)
+    with records.making(study, "statistics", Path(built.statistics), inputs, threads=2) as folder:
         (folder / FILE).write_text("new")
     run = json.loads(Path("results/runs/studies/tiny/statistics.json").read_text())
     assert run["digest"] == built.made[built.statistics].digest
@@ -332,9 +341,72 @@ def test_the_record_of_a_run_says_whether_the_tree_was_dirty(monkeypatch, status
     assert records.git_state() == {"commit": "abc", "dirty": dirty}
 
 
-def test_a_renamed_configuration_is_found_beside_its_old_name(built, study):
-    study.file.rename(study.file.with_name("renamed.yaml"))
+def test_a_renamed_configuration_is_in_order_after_a_run_that_has_nothing_to_do(built, study):
+    file = study.file.rename(study.file.with_name("renamed.yaml"))
+    assert ("stale", "results/studies/tiny") in found()
+    renamed = Jobs(settings.load(file))
+    renamed.claim(dry=True)
+    assert ("stale", "results/studies/tiny") in found()
+    renamed.claim(dry=False)
     assert found() == set()
+
+
+def test_a_lost_manifest_stops_pruning_and_comes_back_with_a_run_that_has_nothing_to_do(built, study, root):
+    Path(built.figures).with_name("manifest.json").unlink()
+    default = settings.load(root / "config" / "study.yaml")
+    with pytest.raises(PruningError, match=r"(?s)results/studies/tiny has no manifest.json.*run snakemake"):
+        pruning.kept(default)
+    Jobs(study).claim(dry=False)
+    assert set(built.probes.values()) <= pruning.kept(default)
+    assert found() == set()
+
+
+def test_a_manifest_that_names_too_little_is_stale(built):
+    path = Path(built.figures).with_name("manifest.json")
+    path.write_text(json.dumps({**built.manifest, "probes": []}))
+    assert found() == {("stale", path.as_posix())}
+
+
+def test_two_configurations_of_one_name_are_refused(built, study):
+    other = study.file.with_name("other.yaml")
+    other.write_text(study.file.read_text())
+    with pytest.raises(SettingsError, match=r"(?s)the results of the study tiny are those of .*give it a `name`"):
+        Jobs(settings.load(other)).claim(dry=True)
+
+
+def test_another_models_states_are_refused_as_input(built, study):
+    inputs = [Path(built.tables["place"]), Path(built.activations["atlas-random", "place"])]
+    with (
+        pytest.raises(RecordError, match=r"(?s)is not made from results/activations/atlas-random/place.*do:     name "),
+        records.making(study, "probes", Path(built.probes["atlas", "place"]), inputs),
+    ):
+        raise AssertionError("the work had begun")
+
+
+@pytest.mark.parametrize("place", ["datasets/link", "studies/tiny/figures/link", "link"])
+def test_a_link_is_foreign_and_not_followed(built, tmp_path, place):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    path = Path("results", place)
+    path.symlink_to(tmp_path / "elsewhere")
+    assert found() == {("foreign", path.as_posix())}
+    if "figures" in place:
+        with pytest.raises(RecordError, match="link was not written by this project"):
+            records.check_replaceable(path.parent)
+
+
+def test_an_order_alone_is_said_to_differ(built, study):
+    after = change(study, lambda c: c.update(tasks=dict(reversed(c["tasks"].items()))))
+    text = "\n".join(explanation.explain(built.statistics, explanation.known()))
+    assert Artefacts(after).made[built.statistics].digest != built.made[built.statistics].digest
+    assert "given: tasks is" in text
+
+
+@pytest.mark.parametrize("files", [["x"], {"data.csv": 5}, {"data.csv": {}}])
+def test_a_record_of_another_shape_is_damaged(built, files):
+    path = Path(built.record(built.tables["place"]))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "files": files}))
+    assert ("damaged", path.as_posix()) in found()
 
 
 def test_a_configuration_that_became_wrong_is_one_finding_of_many(built, study):

