@@ -348,3 +348,70 @@ def test_another_version_of_a_package_changes_what_it_computes_and_all_below(tin
 
 def test_every_pin_is_tested():
     assert {name for names in provenance.PINS.values() for name in names} == set(BELOW)
+
+
+@pytest.fixture
+def checkpoints(tiny_content, tmp_path):
+    """Return a configuration of two checkpoints that share a config.json, the twin being of the first."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text('{"num_hidden_layers": 6, "model_type": "llama"}')
+        (tmp_path / name / "model.safetensors").write_text(name)
+    folders = {name: {"folder": str(tmp_path / name), "dtype": "float32"} for name in ("first", "second")}
+    tiny_content["models"] = {**folders, "random": {"twin_of": "first", "seed": 0}}
+    return tiny_content
+
+
+def test_another_ones_twin_is_another_study(checkpoints, tmp_path):
+    before = artefacts.Artefacts(settings.parse(checkpoints, tmp_path / "study.yaml"))
+    checkpoints["models"]["random"]["twin_of"] = "second"
+    after = artefacts.Artefacts(settings.parse(checkpoints, tmp_path / "study.yaml"))
+    of_random = [paths.activations["random", "place"] for paths in (before, after)]
+    assert of_random[0] == of_random[1], "random weights of one config.json and seed"
+    assert before.made[before.statistics].digest != after.made[after.statistics].digest
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "first"),
+    [
+        ("model.safetensors", "other", "activations"),
+        ("model.safetensors.index.json", "{}", "activations"),
+        ("generation_config.json", "{}", "activations"),
+        ("tokenizer.json", "{}", "tokens"),
+        ("config.json", '{"num_hidden_layers": 6, "model_type": "gpt2"}', "tokens"),
+        ("README.md", "words", None),
+    ],
+)
+def test_a_file_of_a_model_counts_where_it_is_read(checkpoints, tmp_path, file, content, first):
+    def stages():
+        provenance.file_digest.cache_clear()
+        paths = artefacts.Artefacts(settings.parse(checkpoints, tmp_path / "study.yaml"))
+        folders = (paths.tokens["first", "place"], paths.activations["first", "place"], paths.probes["first", "place"])
+        return {paths.made[folder].stage: paths.made[folder].digest for folder in folders}
+
+    before = stages()
+    (tmp_path / "first" / file).write_text(content)
+    after = stages()
+    changed = [stage for stage in before if before[stage] != after[stage]]
+    assert changed == ([] if first is None else list(before)[list(before).index(first) :])
+
+
+def test_a_package_counts_by_its_own_module_and_before_a_module_of_its_name(package):
+    before = provenance.code("one")
+    (package / "two").mkdir()
+    (package / "two" / "__init__.py").write_text("B = 3\n")
+    provenance._module.cache_clear()
+    assert provenance.code("one")["linear_probing.two"] != before["linear_probing.two"]
+    (package / "__init__.py").write_text("import os\n")
+    provenance._module.cache_clear()
+    assert "linear_probing" in provenance.code("one")
+
+
+@pytest.mark.parametrize("text", ['X = ("a", "b")', 'X: tuple[str, ...] = ("a", "b")'])
+def test_a_constant_is_read_with_and_without_its_type(package, text):
+    (package / "one.py").write_text(text + "\n")
+    assert provenance.constant("one", "X") == ("a", "b")
+    assert provenance.constant("one", "Y") is None
+    (package / "one.py").write_text("X = tuple(range(3))\n")
+    with pytest.raises(ValueError, match="malformed"):
+        provenance.constant("one", "X")
