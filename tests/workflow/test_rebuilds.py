@@ -47,19 +47,6 @@ def test_p1_a_touched_clone_extracts_nothing_and_draws_the_same_figures(origin, 
     assert "didn't change, skipping" in second.done("dvc", "repro")
 
 
-def test_p1_probes_that_are_not_there_are_made_from_the_activations_to_the_same_bytes(origin, second):
-    second.done("rm", "-r", "results/probes", "results/studies")
-    for path in tracked(second):
-        path.touch()
-    before = states(second)
-    assert second.planned(config=None) == ALL_PROBES
-    done = second.snakemake(config=None)
-    assert done.returncode == 0, done.stderr
-    assert states(second) == before
-    for place in ("results/probes", FIGURES, "results/studies/atlas/statistics"):
-        assert second.files(place) == origin.files(place)
-
-
 @pytest.mark.parametrize("link", ["hardlink", "symlink"])
 def test_p2_links_to_a_cache_that_is_older_plan_nothing(second, tmp_path, link):
     second.done("mv", ".dvc/cache", str(tmp_path / "shared"))
@@ -99,7 +86,8 @@ def test_p3_other_weights_of_the_same_size_and_time_plan_all_below_them(second):
         ("src/linear_probing/figures.py", "if number else", "if number > 0 else", DRAWN),
         ("src/linear_probing/statistics.py", "SUMMARY_DIGITS = 4", "SUMMARY_DIGITS = 3", TAIL),
         ("src/linear_probing/protocol.py", "MAX_ITERATIONS = 200", "MAX_ITERATIONS = 300", None),
-        ("config/study.yaml", "ridge: [100.0]", "ridge: [50.0]", None),
+        ("config/study.yaml", "ridge: [100.0]", "ridge: [50.0]", {"probes": 2, "baselines": 1, **TAIL}),
+        ("config/study.yaml", "logistic: [0.03]", "logistic: [0.1]", {"probes": 4, "baselines": 2, **TAIL}),
         ("config/study.yaml", "layers: [0, 3, 6]", "layers: [0, 6]", BELOW_BOTH),
         ("config/study.yaml", "n_pairs: 120", "n_pairs: 130", ONE_DATA_SET),
         ("envs/study.lock", "nnsight==0.8.1", "nnsight==0.8.2", BELOW_BOTH),
@@ -178,7 +166,7 @@ def test_an_experiment_runs_what_a_parameter_asks_for_in_its_own_copy(second):
 
 def test_one_flipped_byte_is_named(second):
     second.snakemake(config=None)
-    path = sorted(states(second))[0]
+    (path,) = second.folder.glob("results/activations/atlas/place-*/*.safetensors")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -218,7 +206,7 @@ def test_pulling_from_a_remote_that_lacks_a_file_restores_the_rest(origin, secon
     assert second.planned(config=None) == DRAWN
     assert len(states(second)) == 5
     second.edit("config/study.yaml", "ridge: [100.0]", "ridge: [50.0]")
-    assert second.planned(config=None) == {"activations": 1, **ALL_PROBES}
+    assert second.planned(config=None) == {"activations": 1, "probes": 2, "baselines": 1, **TAIL}
 
 
 def test_a_foreign_file_stops_dvc_before_it_is_versioned_or_lost(second):
