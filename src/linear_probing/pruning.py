@@ -88,9 +88,7 @@ def check_own(superseded: list[Path]) -> None:
             if folder in superseded:  # all of it is read: it is about to be removed
                 found += [one for one in check_folder(folder, in_name, progress) if one.kind != MISSING]
             elif in_name:
-                own = {*records.files_of(folder), *(path.name for path in records.find(folder))}
-                names = (path for path in records.entries(folder) if str(path.relative_to(folder)) not in own)
-                found += [Finding(FOREIGN, path.as_posix(), "") for path in names]
+                found += [Finding(FOREIGN, path.as_posix(), "") for path in records.unlisted(folder)]
     if found:
         one = found[0]
         raise PruningError(
@@ -115,11 +113,11 @@ def prune(stay: set[str]) -> list[Path]:
     check_own(superseded)
     for folder in superseded:
         shutil.rmtree(folder)
-        run = records.run_of(folder)
-        for path in (run, *run.with_suffix("").glob("shard-*.json")):
+        record = records.run_of(folder)
+        for path in (record, *record.with_suffix("").glob("shard-*.json")):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # not empty, or not there
-            run.with_suffix("").rmdir()
+            record.with_suffix("").rmdir()
     return superseded
 
 

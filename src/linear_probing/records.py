@@ -89,6 +89,14 @@ def files_of(folder: Path) -> dict[str, str]:
     return {name: entry["sha256"] for path in find(folder) for name, entry in read(path)["files"].items()}
 
 
+def unlisted(folder: Path) -> list[Path]:
+    """Return what stands in a folder and is neither a record nor listed by one that can be read."""
+    own_records = find(folder)
+    read_records = [record for path in own_records if (record := read_whole(path)) is not None]
+    listed = {*own_records, *(folder / name for record in read_records for name in record["files"])}
+    return [path for path in entries(folder) if path not in listed]
+
+
 def write(path: Path, made: Made, files: Sequence[Path]) -> None:
     """Write a record of files that lie beside or below it."""
     names = {file.relative_to(path.parent).as_posix(): file for file in sorted(files)}

@@ -112,10 +112,8 @@ def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator
         elif sha256(path) != expected:
             yield Finding(DAMAGED, path.as_posix(), "its bytes are not those that were written")
         progress.update()
-    own_records = records.find(folder)
-    for path in records.entries(folder):
-        if path not in own_records and str(path.relative_to(folder)) not in own:
-            yield Finding(FOREIGN, path.as_posix(), "no record lists it")
+    for path in records.unlisted(folder):
+        yield Finding(FOREIGN, path.as_posix(), "no record lists it")
 
 
 def unlisted_files(known: set[Path]) -> Iterator[Finding]:
