@@ -58,6 +58,26 @@ def test_a_forgotten_save_leaves_no_name(make, ids, found, failure):
     found(error is not None and "state" in error, error or "it exists")
 
 
+@pytest.mark.claim(
+    "What was saved once is remembered by its address: without `.save()` in a later trace it counts as saved",
+    {"0.5.15": True, "0.8.1": False},
+)
+def test_saves_outlive_a_trace(make, ids, found, failure):
+    traced, kept = NNsight(make("llama")), torch.zeros(1)
+
+    def run():
+        with torch.no_grad(), traced.trace(ids):
+            kept.save()
+            traced.layers[0].output.sum()
+        with torch.no_grad(), traced.trace(ids):
+            state = kept
+            traced.layers[0].output.sum()
+        state.sum()
+
+    error = failure(run)
+    found(error is None, error or "it exists")
+
+
 @pytest.mark.claim("A list of before the trace, filled in it, holds the saved tensors in order", BOTH)
 def test_a_list_filled_inside_a_trace(make, inputs, found, hidden, bound):
     model, states = make("llama"), []
