@@ -1,0 +1,1 @@
+"""Parts of the probes stage: penalised linear problems, solved many at a time."""
