@@ -14,7 +14,7 @@ from math import ceil
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from linear_probing.builders.draft import deal, generator
 from linear_probing.settings import Study, Task
@@ -123,16 +123,26 @@ def _strata(targets: pd.DataFrame, label: str | None) -> dict[str, str]:
     return {group: min(counted, key=lambda cell: (-counted[cell], cell)) for group, counted in rows.items()}
 
 
-def _places(targets: pd.DataFrame, seed: int, label: str | None) -> dict[str, Float[np.ndarray, ""]]:
-    """Return each group's place in (0, 1): the groups of every stratum are spread over it evenly, in random order."""
+def _places(targets: pd.DataFrame, seed: int, label: str | None) -> dict[str, float]:
+    """Return each group's place in (0, 1): those of every stratum spread over it evenly, from one fold after the other.
+
+    So that the first ones, whatever their share, hold about that share of every stratum, and of no fold alone.
+    """
     strata = _strata(targets, label)
     folds = dict(zip(targets[GROUP].astype(str), targets[fold_column(GROUP)], strict=True))
     random = generator(seed, "training groups")
-    places = {}
-    for key in sorted({(folds[group], strata[group]) for group in strata}):
-        members = sorted(group for group in strata if (folds[group], strata[group]) == key)
-        spread = (random.permutation(len(members)) + random.random(len(members))) / len(members)
-        places.update(zip(members, spread, strict=True))
+    places: dict[str, float] = {}
+    for stratum in sorted(set(strata.values())):
+        members = sorted(group for group in strata if strata[group] == stratum)
+        shuffled = [members[place] for place in random.permutation(len(members))]
+        turn: Counter[str] = Counter()
+        turns = []
+        for group in shuffled:
+            turns.append(turn[folds[group]])
+            turn[folds[group]] += 1
+        ordered = [shuffled[place] for place in np.argsort(turns, kind="stable")]
+        spread = (np.arange(len(members)) + random.random(len(members))) / len(members)
+        places.update(zip(ordered, spread.tolist(), strict=True))
     return places
 
 
