@@ -110,6 +110,11 @@ def test_held_out_numbers_stand_on_one_side_only(built):
         assert not set().union(*numbers[train]) & set().union(*numbers[tested])
 
 
+def test_a_pair_names_both_its_numbers_as_blocks(built):
+    targets = built["larger_than"].targets
+    assert (targets["group_numbers"].str.replace("|", "-") == targets["group"]).all()
+
+
 def test_both_orders_of_a_pair_stand_together_with_opposite_truth(built):
     grouped = built["larger_than"].targets.groupby("group")
     assert (grouped.size() == 2).all()

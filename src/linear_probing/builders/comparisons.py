@@ -27,6 +27,7 @@ def build(*, n_pairs: int, n_folds: int, seed: int) -> Draft:
             "span_start": [len(statement) - 1 for statement in text],
             "span_end": [len(statement) for statement in text],
             "group": groups,
+            "group_numbers": ["|".join(str(number) for number in sorted(row)) for row in rows],
             "type": "",
             "part": parts,
             "fold": [by_pair[group] for group in groups],
