@@ -23,7 +23,7 @@ CLASSIFIED = ("binary", "multiclass")
 NO_STOP = {"tol": 1e9}
 """No epoch lowers the loss by so much, so that training ends after n_iter_no_change + 2 epochs, as meant."""
 MLP = {"hidden_layer_sizes": (64,), **NO_STOP, "max_iter": 1000}
-MLP_CLASSIFIER = {"alpha": 1.0, "n_iter_no_change": 23, "batch_size": 400, "learning_rate_init": 0.01}
+MLP_CLASSIFIER = {"alpha": 1.0, "n_iter_no_change": 18, "batch_size": 400, "learning_rate_init": 0.01}
 MLP_REGRESSOR = {"alpha": 5.0, "n_iter_no_change": 18, "batch_size": 200, "learning_rate_init": 0.003}
 """Set on the embedded model's states: nowhere much below the linear probe, above it where something is not linear."""
 BUILT_IN: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
@@ -109,7 +109,7 @@ def make(name: str, path: str | None, parameters: Mapping[str, Any], kind: str, 
         )
     if "random_state" in made.get_params(deep=False) and "random_state" not in parameters:
         made.set_params(random_state=seed)
-    if kind == "position" and not get_tags(made).target_tags.multi_output:
+    if kind == "position" and path is not None and not get_tags(made).target_tags.multi_output:
         return MultiOutputRegressor(made)
     return made
 

@@ -86,7 +86,7 @@ def test_an_mlp_trains_for_a_fixed_number_of_epochs_whatever_it_is_given():
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, 400)
     for features in (random.normal(size=(400, 4)), labels[:, None] + np.zeros((400, 4))):
-        assert estimators.make("mlp", None, {}, "binary", 0).fit(features, labels).n_iter_ == 25
+        assert estimators.make("mlp", None, {}, "binary", 0).fit(features, labels).n_iter_ == 20
     assert estimators.make("mlp", None, {}, "position", 0).fit(features, random.normal(size=(400, 3))).n_iter_ == 20
 
 
