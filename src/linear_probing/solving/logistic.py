@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import softmax
 
 from linear_probing.solving import newton, wide
 from linear_probing.solving.newton import Design, Problems
@@ -169,3 +170,17 @@ def fit(
 
 def _back(array: Any) -> np.ndarray:
     return np.asarray(array.cpu() if hasattr(array, "cpu") else array)
+
+
+def probabilities(values: Float[np.ndarray, "row problem output"]) -> Float[np.ndarray, "row problem class"]:
+    """Return what log odds (one output) or logits say of each class.
+
+    Examples
+    --------
+    >>> probabilities(np.zeros((1, 1, 1))).tolist()
+    [[[0.5, 0.5]]]
+    """
+    values = values.astype(np.float64)
+    if values.shape[2] == 1:
+        values = np.concatenate([np.zeros_like(values), values], axis=2)
+    return softmax(values, axis=2)

@@ -472,7 +472,9 @@ def choose(
     losses = np.zeros((n_folds, len(alphas), n_labelings))
     for one, other in combinations(range(n_folds), 2):
         train = blocks.trains[one] & blocks.trains[other]
-        errors = solver.errors(train, (blocks.tests[other], blocks.tests[one]), alphas)
+        # A fold may train on fewer rows than all that it does not test: its inner folds test within these.
+        held = (blocks.tests[other] & blocks.trains[one], blocks.tests[one] & blocks.trains[other])
+        errors = solver.errors(train, held, alphas)
         by_labeling = errors.reshape(2, len(alphas), n_labelings, columns_per_labeling).sum(axis=-1)
         losses[one] += by_labeling[0]
         losses[other] += by_labeling[1]
