@@ -1,10 +1,11 @@
 """Statistics: out-of-fold scores in, tables with estimates, intervals and controls out; nothing is fitted here.
 
 In: the folders of all data sets and probes of a study, named `{dataset}-{digest}` and, for probes, standing in a
-folder named after their model. Out: layers.csv, best_layer.csv, selectivity.csv, baselines.csv, map.csv,
-map_summary.csv, plane.csv, fits.csv, summary.json and summary/. Intervals are percentile bootstraps over clusters, with
-the same draws for all models and layers of a task, so that differences are paired. What is undefined is an empty cell.
-Cost: half a minute for the default study.
+folder named after their model; and those of the transfer stage. Out: a table for each question (docs/tables.md),
+summary.json and summary/. Intervals are bootstraps over clusters, expanded for their number, with the same draws for
+all models, layers and probes of a task, so that differences are paired. What is undefined is an empty cell; what a
+study did not ask for is a table without rows.
+Cost: a minute for the default study.
 """
 
 import argparse
@@ -18,9 +19,12 @@ from typing import Any
 import pandas as pd
 
 from linear_probing import records, settings
-from linear_probing.estimation.estimates import estimate_tables
+from linear_probing.estimation.diagnostics import code_lengths, count_fits, note_table
 from linear_probing.estimation.places import map_table, plane_table, summarise_map
 from linear_probing.estimation.scores import Scores, read_scores
+from linear_probing.estimation.significance import HEADLINE, significance_tables
+from linear_probing.estimation.study_tables import estimate_tables
+from linear_probing.estimation.transfers import transfer_table
 from linear_probing.probes import FITS
 from linear_probing.settings import Study
 from linear_probing.stage import run
@@ -28,16 +32,7 @@ from linear_probing.stage import run
 LOG = logging.getLogger("statistics")
 PRECISION = "%.6g"
 SUMMARY_DIGITS = 4
-
-
-def count_fits(results: Scores) -> pd.DataFrame:
-    """Return, per model, task, split, labeling and features, how many fits there were and what share converged."""
-    keys = ["model", "task", "split", "labeling", "probe", "features"]
-    grouped = results.fits.groupby(keys, sort=False)
-    counted = grouped.agg(
-        n_fits=("fold", "size"), converged=("converged", "mean"), max_iterations=("n_iterations", "max")
-    )
-    return counted.reset_index()
+MLP = "mlp"
 
 
 def headlines(best: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +42,9 @@ def headlines(best: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["part"] == "unseen") | ((rows["part"] == "all") & ~rows["task"].isin(with_unseen))]
 
 
-def summaries(study: Study, best: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def summaries(
+    study: Study, best: pd.DataFrame, probes: pd.DataFrame, significance: pd.DataFrame
+) -> dict[str, dict[str, Any]]:
     """Return what sums up each task of each model that is no twin, by file name.
 
     DVC shows a file as a row, its keys as columns in the order of the alphabet, and differences file by file: so a task
@@ -57,26 +54,35 @@ def summaries(study: Study, best: pd.DataFrame) -> dict[str, dict[str, Any]]:
     ----------
     study : Study
         Its models and tasks.
-    best : pd.DataFrame
-        best_layer.csv.
+    best, probes, significance : pd.DataFrame
+        best_layer.csv, probes.csv and best_layer_significance.csv.
 
     Returns
     -------
     dict[str, dict[str, Any]]
         Under `{model}/{task}.json`: the estimate at the best layer, its interval, that layer, and, by the same
-        protocol, the text baseline, the control task at that layer and the first twin at its own best layer.
+        protocol, the text baseline, the control task and the MLP at that layer, and the first twin at its own best
+        layer; `p_holm` is of the ridge probe's best layer, corrected over the model's tasks.
     """
     rows = {(row["model"], row["task"]): row for row in headlines(best).to_dict("records")}
+    keys = ["model", "task", "part", "split", "layer"]
+    bounds = probes[probes["probe"] == MLP].set_index(keys)["estimate"].to_dict()
+    p_values = significance[significance["family"] == HEADLINE].set_index(["model", "task"])["p_holm"].to_dict()
     found = {}
     for model, task in rows:
         twins = study.twins_of(study.model(model))
         if study.model(model).seed is None:
             twin = rows.get((twins[0].name, task), {}) if twins else {}
-            found[f"{model}/{task}.json"] = _summary(rows[model, task], twin)
+            row = rows[model, task]
+            more = {
+                "mlp": bounds.get(tuple(row[key] for key in keys), float("nan")),
+                "p_holm": p_values.get((model, task), float("nan")),
+            }
+            found[f"{model}/{task}.json"] = _summary(row, twin, more)
     return found
 
 
-def _summary(row: Mapping[Any, Any], twin: Mapping[Any, Any]) -> dict[str, Any]:
+def _summary(row: Mapping[Any, Any], twin: Mapping[Any, Any], more: Mapping[str, float]) -> dict[str, Any]:
     def rounded(numbers: Mapping[str, float]) -> dict[str, float]:
         return {name: round(value, SUMMARY_DIGITS) for name, value in numbers.items() if value == value}
 
@@ -85,6 +91,7 @@ def _summary(row: Mapping[Any, Any], twin: Mapping[Any, Any]) -> dict[str, Any]:
         "estimate": row["estimate"],
         "random_weights": twin.get("estimate", float("nan")),
         "text_baseline": row["text_baseline"],
+        **more,
     }
     interval = rounded({"lower": row["lower"], "upper": row["upper"]})
     return {**rounded(scores), "interval": interval, "layer": int(row["layer"])}
@@ -116,17 +123,20 @@ def nested(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapp
 
 def compute(study: Study, results: Scores) -> dict[str, pd.DataFrame]:
     """Return all tables by file name."""
-    found = estimate_tables(study, results)
     places = map_table(results, study)
+    per_layer, best_layer = significance_tables(study, results)
     return {
-        "layers.csv": found.layers,
-        "best_layer.csv": found.best_layer,
-        "selectivity.csv": found.selectivity,
-        "baselines.csv": found.baselines,
+        **estimate_tables(study, results),
+        "significance.csv": per_layer,
+        "best_layer_significance.csv": best_layer,
+        "transfer.csv": transfer_table(study, results),
+        "cosines.csv": results.cosines,
+        "code_length.csv": code_lengths(results),
         "map.csv": places,
         "map_summary.csv": summarise_map(places),
         "plane.csv": plane_table(results, study),
         "fits.csv": count_fits(results),
+        "notes.csv": note_table(results),
     }
 
 
@@ -138,16 +148,19 @@ def main() -> None:
     parser.add_argument(
         "--probes", type=Path, nargs="+", required=True, help=f"folders of the probes stage, with {FITS}"
     )
+    parser.add_argument("--transfer", type=Path, nargs="*", default=[], help="folders of the transfer stage")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     start = time.monotonic()
     LOG.info("%s: %d data sets, %d probe folders", study.name, len(arguments.datasets), len(arguments.probes))
-    with records.making(study, "statistics", arguments.output, arguments.datasets + arguments.probes) as folder:
-        tables = compute(study, read_scores(study, arguments.datasets, arguments.probes))
+    inputs = arguments.datasets + arguments.probes + arguments.transfer
+    with records.making(study, "statistics", arguments.output, inputs) as folder:
+        tables = compute(study, read_scores(study, arguments.datasets, arguments.probes, arguments.transfer))
         for name, table in tables.items():
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
-        write_summaries(folder, summaries(study, tables["best_layer.csv"]))
+        names = ("best_layer.csv", "probes.csv", "best_layer_significance.csv")
+        write_summaries(folder, summaries(study, *(tables[name] for name in names)))
     LOG.info("%s: %d rows of layers.csv, %.1f s", study.name, len(tables["layers.csv"]), time.monotonic() - start)
 
 

@@ -1,18 +1,19 @@
 """Estimates with intervals for every model, task, part, split and layer, beside majority, text and control task."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from tqdm import tqdm
 
 from linear_probing import tables
+from linear_probing.estimation.intervals import interval
+from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scores import Scores
-from linear_probing.estimation.scoring import Sample, cluster_weights, evaluate
+from linear_probing.estimation.scoring import Sample
+from linear_probing.estimation.views import Curves, View
 from linear_probing.probes import TYPES, labels_of
 from linear_probing.settings import TEXT_MODEL, Study, Task
 from linear_probing.store import layer_name
@@ -50,88 +51,6 @@ SELECTIVITY = [
     "n_groups",
 ]
 BASELINES = ["baseline", "task", "part", "split", "metric", "estimate", "lower", "upper", "n", "n_groups"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric and its percentile bootstrap interval."""
-
-    estimate: float
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True)
-class View:
-    """One task under one split, on one part: which targets, their sample, and that of the control task."""
-
-    task: Task
-    split: str
-    part: str
-    rows: np.ndarray
-    sample: Sample
-    control: Sample | None
-
-    @property
-    def keys(self) -> dict[str, Any]:
-        """The columns that name this view in a table."""
-        return {"task": self.task.name, "part": self.part, "split": self.split, "metric": self.task.metric}
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Targets and clusters."""
-        return {"n": len(self.rows), "n_groups": self.sample.weights.shape[1]}
-
-
-@dataclass(frozen=True)
-class EstimateTables:
-    """The tables of the same names."""
-
-    layers: pd.DataFrame
-    best_layer: pd.DataFrame
-    selectivity: pd.DataFrame
-    baselines: pd.DataFrame
-
-
-def views(study: Study, scores: Scores, task: Task) -> Iterator[View]:
-    """Yield a task's views: every split, and of each all targets, then its parts; only targets that some fold tests."""
-    targets = scores.targets[task.dataset]
-    labels = labels_of(task, targets)
-    control = next((a[f"control|{task.name}"] for a in scores.arrays.values() if f"control|{task.name}" in a), None)
-    for split in task.splits:
-        masks = tables.fold_masks(targets[tables.fold_column(split)])
-        folds = np.full(len(targets), -1)
-        for fold, (_, tested) in enumerate(masks):
-            folds[tested] = fold
-        clusters = targets[tables.cluster_column(targets, split)].to_numpy(str)
-        for part in ("all", *sorted(set(targets["part"]) - {""})):
-            rows = np.flatnonzero((folds >= 0) & ((part == "all") | (targets["part"] == part).to_numpy()))
-            if not len(rows):
-                continue
-            inside = np.unique(clusters[rows], return_inverse=True)[1]
-            random = np.random.default_rng([study.seed, *f"{task.name}|{split}|{part}".encode()])
-            weights = cluster_weights(int(inside.max()) + 1, study.bootstrap.n_resamples, random)
-            sample = Sample(labels[rows], folds[rows], inside, weights)
-            relabelled = None
-            if split == TYPES and control is not None:
-                drawn = control if task.kind == "position" else control[:, 0].astype(int)
-                relabelled = Sample(drawn[rows], folds[rows], inside, weights)
-            yield View(task, split, part, rows, sample, relabelled)
-
-
-def interval(values: Float[np.ndarray, " resample"], confidence: float) -> Estimate:
-    """Return the first value with the percentiles of the others; NaN where a third of them is undefined.
-
-    Examples
-    --------
-    >>> interval(np.array([0.5, *np.linspace(0, 1, 101)]), 0.9)
-    Estimate(estimate=0.5, lower=0.05, upper=0.95)
-    """
-    resampled = values[1:]
-    lower = upper = np.nan
-    if np.isfinite(resampled).mean() > 2 / 3:
-        lower, upper = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2]).round(12)
-    return Estimate(float(values[0]), float(lower), float(upper))
 
 
 def majority_scores(task: Task, view: View, targets: pd.DataFrame) -> Float[np.ndarray, "target output"]:
@@ -183,45 +102,45 @@ def baseline_rows(study: Study, scores: Scores, view: View) -> list[dict[str, An
         found[name] = scores.get(TEXT_MODEL, task, view.split, "true", name)[view.rows]
     rows = []
     for name, values in found.items():
-        estimate = interval(evaluate(task.metric, values, view.sample), study.bootstrap.confidence)
+        estimate = interval(evaluate(task.metric, values, view.sample), study.bootstrap.confidence, view.n_groups)
         rows.append({"baseline": name, **view.keys, **vars(estimate), **view.counts})
     return rows
 
 
-def layer_rows(
-    study: Study, scores: Scores, view: View, model: str, level: Mapping[str, float]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the rows of layers.csv and of selectivity.csv for one view and model; `level` holds the flat controls."""
-    task, confidence = view.task, study.bootstrap.confidence
-    rows, selective = [], []
-    for layer in scores.layers(model, task):
-        values = scores.get(model, task, view.split, "true", layer_name(layer))[view.rows]
-        resampled = evaluate(task.metric, values, view.sample)
-        row = {"model": model, **view.keys, "layer": layer, "probe": task.probe, **level, **view.counts}
-        rows.append({**row, **vars(interval(resampled, confidence)), "control": np.nan})
-        if view.control is None:
-            continue
-        drawn = scores.get(model, task, view.split, "control", layer_name(layer))[view.rows]
-        controlled = evaluate(task.metric, drawn, view.control)
-        rows[-1]["control"] = float(controlled[0])
-        difference = interval(resampled - controlled, confidence)
+def layer_rows(curves: Curves, level: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return the rows of layers.csv for one view and model; `level` holds the flat controls."""
+    rows = []
+    for layer in curves.layers:
+        controlled = curves.own(layer, "control")[0] if curves.view.control else np.nan
+        row = {**curves.keys, "layer": layer, "probe": curves.task.probe, **level, **curves.view.counts}
+        rows.append({**row, **vars(curves.estimate(curves.own(layer))), "control": float(controlled)})
+    return rows
+
+
+def selectivity_rows(curves: Curves) -> list[dict[str, Any]]:
+    """Return the rows of selectivity.csv for one view and model: none where the control task has no scores."""
+    if not curves.view.control:
+        return []
+    rows = []
+    for layer in curves.layers:
+        resampled, controlled = curves.own(layer), curves.own(layer, "control")
+        difference = curves.estimate(resampled - controlled)
         both = {"task_score": float(resampled[0]), "control_score": float(controlled[0])}
-        selective.append({**row, **both, **vars(difference), "selectivity": difference.estimate})
-    return rows, selective
+        row = {**curves.keys, "layer": layer, "probe": curves.task.probe, **curves.view.counts, **both}
+        rows.append({**row, **vars(difference), "selectivity": difference.estimate})
+    return rows
 
 
-def best_layer_row(study: Study, scores: Scores, view: View, model: str, level: Mapping[str, float]) -> dict[str, Any]:
+def best_layer_row(curves: Curves, level: Mapping[str, float]) -> dict[str, Any]:
     """Return the row of best_layer.csv for one view and model."""
-    task = view.task
+    view, task = curves.view, curves.task
     by_layer = {
-        layer: scores.get(model, task, view.split, "true", layer_name(layer))[view.rows]
-        for layer in scores.layers(model, task)
+        layer: curves.scores.get(curves.model, task, view.split, "true", layer_name(layer))[view.rows]
+        for layer in curves.layers
     }
     chosen = best_layers(task.metric, by_layer, view.sample)
-    found = interval(
-        evaluate(task.metric, assemble(by_layer, chosen, view.sample), view.sample), study.bootstrap.confidence
-    )
-    row = {"model": model, **view.keys, "layer": most_frequent(list(chosen.values())), "probe": task.probe}
+    found = curves.estimate(evaluate(task.metric, assemble(by_layer, chosen, view.sample), view.sample))
+    row = {**curves.keys, "probe": task.probe, "layer": most_frequent(list(chosen.values()))}
     return {**row, **level, **view.counts, **vars(found), "control": np.nan}
 
 
@@ -231,30 +150,3 @@ def fill_controls(rows: list[dict[str, Any]], layers: list[dict[str, Any]]) -> N
     found = {tuple(row[key] for key in keys): row["control"] for row in layers if row["split"] == TYPES}
     for row in rows:
         row["control"] = found.get(tuple(row[key] for key in keys), np.nan)
-
-
-def estimate_tables(study: Study, scores: Scores) -> EstimateTables:
-    """Return the tables of estimates of a study, sorted by model, then as the configuration has tasks and splits."""
-    layers, best, selectivity, baselines = [], [], [], []
-    for task in tqdm(study.tasks, unit="task", disable=None):
-        for view in views(study, scores, task):
-            flat = baseline_rows(study, scores, view)
-            baselines += flat
-            level = {"majority": flat[0]["estimate"], "text_baseline": flat[1]["estimate"]}
-            for model in study.models:
-                rows, selective = layer_rows(study, scores, view, model.name, level)
-                layers += rows
-                selectivity += selective
-                best.append(best_layer_row(study, scores, view, model.name, level))
-    fill_controls(layers, layers)
-    fill_controls(best, layers)
-    place = {model.name: number for number, model in enumerate(study.models)}
-
-    def table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-        # A stable sort: within a model the order is that of the loops above.
-        ordered = sorted(rows, key=lambda row: place.get(row.get("model", ""), 0))
-        return pd.DataFrame.from_records(ordered, columns=columns)
-
-    return EstimateTables(
-        table(layers, LAYERS), table(best, LAYERS), table(selectivity, SELECTIVITY), table(baselines, BASELINES)
-    )

@@ -1,7 +1,8 @@
-"""Read what the probes stage wrote, for all models and data sets of a study, into one place."""
+"""Read what the stages probes and transfer wrote, for all models and data sets of a study, into one place."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from linear_probing.settings import TEXT_MODEL, Study, Task
 from linear_probing.stage import StudyError
 
 DO = "run snakemake again; it makes what is missing"
+PERMUTATIONS, CODE = "permutations.safetensors", "code.csv"
+TRANSFER, COSINES = "transfer.safetensors", "cosines.csv"
+CODE_COLUMNS = ["model", "task", "features", "portion", "n_train", "n_coded", "n_classes", "bits", "uniform_bits"]
 
 
 class StatisticsError(StudyError):
@@ -31,40 +35,92 @@ class Scores:
         By model (the baselines under `text`), then by key; see probes.py.
     fits : pd.DataFrame
         One row per fit, with its model.
+    permutations : Mapping[str, Mapping[str, np.ndarray]]
+        By model, then by `TASK|PART|layer_06`: the score on the true labels, then under each permutation.
+    code : pd.DataFrame
+        One row per portion of a code, with its model.
+    transfer : Mapping[str, Mapping[str, np.ndarray]]
+        By model, then by `TRAINTASK|TESTTASK|PROBE|layer_06`; see `transfers`.
+    cosines : pd.DataFrame
+        Between directions, as the transfer stage wrote them, with their model.
     """
 
     targets: Mapping[str, pd.DataFrame]
     arrays: Mapping[str, Mapping[str, np.ndarray]]
     fits: pd.DataFrame
+    permutations: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    code: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CODE_COLUMNS))
+    transfer: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    cosines: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["model"]))
 
-    def layers(self, model: str, task: Task) -> list[int]:
-        """Return the layers at which a task was probed, ascending."""
-        prefix = f"{task.name}|{task.splits[0]}|true|{task.probe}|layer_"
-        return sorted(int(key.removeprefix(prefix)) for key in self.arrays.get(model, {}) if key.startswith(prefix))
+    @cached_property
+    def keys(self) -> Mapping[tuple[str, str], frozenset[tuple[str, str, str, str]]]:
+        """By model and task: the split, labeling, probe and features of all scores there are."""
+        found: dict[tuple[str, str], set[tuple[str, str, str, str]]] = {}
+        for model, arrays in self.arrays.items():
+            for key in arrays:
+                task, *others = key.split("|")
+                if len(others) == 4:
+                    split, labeling, probe, features = others
+                    found.setdefault((model, task), set()).add((split, labeling, probe, features))
+        return {key: frozenset(names) for key, names in found.items()}
+
+    def layers(self, model: str, task: Task, split: str | None = None, probe: str | None = None) -> list[int]:
+        """Return the layers at which a task was probed, ascending; its own probe, its first split by default."""
+        wanted = (split or task.splits[0], "true", probe or task.probe)
+        names = [key[3] for key in self.keys.get((model, task.name), frozenset()) if key[:3] == wanted]
+        return sorted(int(name.removeprefix("layer_")) for name in names if name.startswith("layer_"))
+
+    def other_probes(self, model: str, task: Task) -> list[str]:
+        """Return the probes other than the task's own, by name."""
+        found = {
+            probe for _, labeling, probe, _ in self.keys.get((model, task.name), frozenset()) if labeling == "true"
+        }
+        return sorted(found - {task.probe})
+
+    def splits(self, task: Task) -> set[str]:
+        """Return the splits under which some model has scores of a task."""
+        return {split for (_, name), keys in self.keys.items() if name == task.name for split, *_ in keys}
 
     def get(self, model: str, task: Task, split: str, labeling: str, features: str) -> np.ndarray:
-        """Return scores of shape (n_targets, n_outputs).
+        """Return scores of shape (n_targets, n_outputs) by the task's own probe.
 
         Raises
         ------
         StatisticsError
             If they are not there, or have another number of rows than the target table.
         """
-        key = "|".join((task.name, split, labeling, task.probe, features))
-        found = self.arrays.get(model, {}).get(key)
-        n_targets = len(self.targets[task.dataset])
-        if found is None or len(found) != n_targets:
-            subject = (
-                "are missing" if found is None else f"have {len(found):,} rows, but there are {n_targets:,} targets"
-            )
+        found = self.find(model, task, split, labeling, task.probe, features)
+        if found is None:
+            key = "|".join((task.name, split, labeling, task.probe, features))
             raise StatisticsError(
-                f"scores of {model} for {key} {subject}", likely="another configuration made them", do=DO
+                f"scores of {model} for {key} are missing", likely="another configuration made them", do=DO
             )
         return found
 
+    def find(self, model: str, task: Task, split: str, labeling: str, probe: str, features: str) -> np.ndarray | None:
+        """Return scores of shape (n_targets, n_outputs) by any probe; None if they are not there.
 
-def read_scores(study: Study, datasets: Sequence[Path], probes: Sequence[Path]) -> Scores:
+        Raises
+        ------
+        StatisticsError
+            If they have another number of rows than the target table.
+        """
+        key = "|".join((task.name, split, labeling, probe, features))
+        found = self.arrays.get(model, {}).get(key)
+        n_targets = len(self.targets[task.dataset])
+        if found is not None and len(found) != n_targets:
+            subject = f"scores of {model} for {key} have {len(found):,} rows, but there are {n_targets:,} targets"
+            raise StatisticsError(subject, likely="another configuration made them", do=DO)
+        return found
+
+
+def read_scores(
+    study: Study, datasets: Sequence[Path], probes: Sequence[Path], transfer: Sequence[Path] = ()
+) -> Scores:
     """Read target tables and scores.
+
+    Permutations, codes and transfer are read where they are: not every folder of probes has them.
 
     Raises
     ------
@@ -78,17 +134,50 @@ def read_scores(study: Study, datasets: Sequence[Path], probes: Sequence[Path]) 
         tables.check_labels(data, study.tasks_of(name), folder)
         targets[name] = data.targets
     arrays: dict[str, dict[str, np.ndarray]] = {}
-    fits = []
+    permutations: dict[str, dict[str, np.ndarray]] = {}
+    fits, codes = [], []
     for folder in probes:
         model = folder.parent.name
         arrays.setdefault(model, {}).update(store.read_tensors(folder / SCORES))
-        try:
-            # As text: a column that holds nothing but `true` would be read as a truth value.
-            fits.append(pd.read_csv(folder / FITS, dtype={"labeling": str}).assign(model=model))
-        except (OSError, ValueError) as error:
-            raise StatisticsError(f"{FITS} cannot be read: {error}", file=folder / FITS, do=store.DO) from error
+        fits.append(_read_table(folder / FITS, model))
+        if (folder / PERMUTATIONS).exists():
+            permutations.setdefault(model, {}).update(store.read_tensors(folder / PERMUTATIONS))
+        if (folder / CODE).exists():
+            codes.append(_read_table(folder / CODE, model))
     expected = {TEXT_MODEL, *(model.name for model in study.models)}
     absent = sorted(expected - set(arrays)) + sorted(set(study.probed) - set(targets))
     if absent:
         raise StatisticsError(f"no folder was given for {absent[0]}", file=study.file, do=DO)
-    return Scores(targets, arrays, pd.concat(fits, ignore_index=True))
+    code = pd.concat(codes, ignore_index=True) if codes else pd.DataFrame(columns=CODE_COLUMNS)
+    transferred, cosines = read_transfer(study, transfer)
+    return Scores(targets, arrays, pd.concat(fits, ignore_index=True), permutations, code, transferred, cosines)
+
+
+def read_transfer(study: Study, folders: Sequence[Path]) -> tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]:
+    """Read scores by model, then key, and cosines, of folders named `{model}-{digest}` or standing in one of its name.
+
+    Raises
+    ------
+    StatisticsError
+        If a file is missing or cut.
+    """
+    names = {model.name for model in study.models}
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    cosines = []
+    for folder in folders:
+        model = folder.parent.name if folder.parent.name in names else tables.dataset_name(folder)
+        arrays.setdefault(model, {}).update(store.read_tensors(folder / TRANSFER))
+        found = _read_table(folder / COSINES, model)
+        cosines.append(found[["model", *(column for column in found if column != "model")]])
+    return arrays, pd.concat(cosines, ignore_index=True) if cosines else pd.DataFrame(columns=["model"])
+
+
+def _read_table(path: Path, model: str) -> pd.DataFrame:
+    try:
+        # As text: a column that holds nothing but `true` would be read as a truth value, and an empty one as numbers.
+        text = {"labeling": str, "note": str}
+        return pd.read_csv(path, dtype=text).assign(model=model)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame({"model": []})
+    except (OSError, ValueError) as error:
+        raise StatisticsError(f"{path.name} cannot be read: {error}", file=path, do=store.DO) from error
