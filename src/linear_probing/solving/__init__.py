@@ -1,0 +1,1 @@
+"""Solvers of the probes: many folds, penalties and labelings of one feature matrix at once."""
