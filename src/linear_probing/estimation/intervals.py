@@ -20,35 +20,39 @@ class Estimate:
     upper: float
 
 
-def tail(n_groups: int, confidence: float) -> float:
+def tail(n_groups: int, confidence: float, n_folds: int = 1) -> float:
     """Return the share of resamples that an interval leaves out at each end: the expanded percentile interval.
 
     Resamples of n groups vary by sqrt((n - 1) / n) too little, and their quantiles are a normal distribution's where
     Student's t with n - 1 degrees of freedom is due. Both are made good by taking quantiles further out (Hesterberg
-    2015, What teachers should know about the bootstrap, The American Statistician 69, 371-386).
+    2015, What teachers should know about the bootstrap, The American Statistician 69, 371-386). Each of K folds has a
+    probe, and so a mean, of its own, which leaves n - K degrees of freedom.
 
     Parameters
     ----------
     n_groups : int
-        How many units were drawn from; at least 2.
+        How many units were drawn from; more than `n_folds`.
     confidence : float
         In (0, 1).
+    n_folds : int
+        Folds whose probes scored them, at least 1.
 
     Examples
     --------
     Of 50 groups, t is 2.0096: times sqrt(50 / 49) that is 2.0300, beyond which a normal distribution has 2.12 %.
 
-    >>> round(tail(50, 0.95), 4)
-    0.0212
+    >>> round(tail(50, 0.95), 4), round(tail(50, 0.95, 5), 4)
+    (0.0212, 0.0169)
     """
-    quantile = t.ppf((1 + confidence) / 2, n_groups - 1) * np.sqrt(n_groups / (n_groups - 1))
+    freedom = n_groups - n_folds
+    quantile = t.ppf((1 + confidence) / 2, freedom) * np.sqrt(n_groups / freedom)
     return float(norm.sf(quantile))
 
 
-def interval(values: Float[np.ndarray, " resample"], confidence: float, n_groups: int) -> Estimate:
+def interval(values: Float[np.ndarray, " resample"], confidence: float, n_groups: int, n_folds: int = 1) -> Estimate:
     """Return the first value with the expanded percentile interval of the others.
 
-    NaN for both ends with one group, or where a third of the resamples is undefined.
+    NaN for both ends with no more groups than folds, or where a third of the resamples is undefined.
 
     Parameters
     ----------
@@ -58,21 +62,25 @@ def interval(values: Float[np.ndarray, " resample"], confidence: float, n_groups
         In (0, 1).
     n_groups : int
         How many units were drawn from.
+    n_folds : int
+        Folds whose probes scored them; see `tail`.
 
     Examples
     --------
     >>> interval(np.array([0.5, *np.linspace(0, 1, 1001)]), 0.95, 50)
-    Estimate(estimate=0.5, lower=0.021178466361, upper=0.978821533639)
+    Estimate(estimate=0.5, lower=0.021179411211, upper=0.978820588789)
     """
     resampled = values[1:]
     lower = upper = np.nan
-    if n_groups > 1 and np.isfinite(resampled).mean() > MIN_DEFINED:
-        left_out = tail(n_groups, confidence)
+    if n_groups > n_folds and np.isfinite(resampled).mean() > MIN_DEFINED:
+        left_out = tail(n_groups, confidence, n_folds)
         lower, upper = np.nanquantile(resampled, [left_out, 1 - left_out]).round(12)
     return Estimate(float(values[0]), float(lower), float(upper))
 
 
-def interval_of(metric: str, values: Float[np.ndarray, " resample"], confidence: float, n_groups: int) -> Estimate:
+def interval_of(
+    metric: str, values: Float[np.ndarray, " resample"], confidence: float, n_groups: int, n_folds: int = 1
+) -> Estimate:
     """Return `interval`, for a biased metric of its resamples mirrored at the estimate.
 
     The bias of a resample against the estimate stands for that of the estimate against the truth (the basic bootstrap
@@ -80,4 +88,4 @@ def interval_of(metric: str, values: Float[np.ndarray, " resample"], confidence:
     """
     if metric in BIASED:
         values = np.concatenate([values[:1], np.maximum(2.0 * values[0] - values[1:], 0.0)])
-    return interval(values, confidence, n_groups)
+    return interval(values, confidence, n_groups, n_folds)
