@@ -138,12 +138,14 @@ def main() -> None:
     parser.add_argument(
         "--probes", type=Path, nargs="+", required=True, help=f"folders of the probes stage, with {FITS}"
     )
+    parser.add_argument("--transfer", type=Path, nargs="*", default=[], help="folders of the transfer stage")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     start = time.monotonic()
     LOG.info("%s: %d data sets, %d probe folders", study.name, len(arguments.datasets), len(arguments.probes))
-    with records.making(study, "statistics", arguments.output, arguments.datasets + arguments.probes) as folder:
+    inputs = arguments.datasets + arguments.probes + arguments.transfer
+    with records.making(study, "statistics", arguments.output, inputs) as folder:
         tables = compute(study, read_scores(study, arguments.datasets, arguments.probes))
         for name, table in tables.items():
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
