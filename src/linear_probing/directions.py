@@ -27,6 +27,7 @@ ARRAYS, WORDS = "directions.safetensors", "directions.json"
 PARTS = ("mean", "scale", "coefficients", "intercept")
 ALL = "all"
 SPLIT = "group"
+HEADER = {"score": "((states - mean) / scale) @ coefficients.T + intercept"}
 
 
 class DirectionError(StudyError):
@@ -183,7 +184,7 @@ def write(folder: Path, directions: Iterable[Direction]) -> None:
         arrays |= {f"{one.key}|{part}": getattr(one, part).astype(np.float32) for part in PARTS}
         named = {"names": list(one.names), "metric": one.metric, "penalty": one.penalty, "split": one.split}
         words[one.key] = named
-    write_tensors(folder / ARRAYS, arrays, {})
+    write_tensors(folder / ARRAYS, arrays, HEADER)
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in words.items())
     with replace_file(folder / WORDS) as temporary:
         temporary.write_text("{\n" + lines + "\n}\n", encoding="utf-8")

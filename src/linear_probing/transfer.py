@@ -34,6 +34,8 @@ LOG = logging.getLogger("transfer")
 SCORES, COSINES = "transfer.safetensors", "cosines.csv"
 COLUMNS = ("layer", "task", "probe", "other_layer", "other_task", "other_probe", "cosine")
 PRECISION = "%.6g"
+AXES = {"axes": "test target, training fold"}
+"""Header of the file, which a file without arrays could not be read without."""
 
 
 class TransferError(StudyError):
@@ -208,7 +210,7 @@ def main() -> None:
         LOG.info("%s: %d data sets, %d tasks", name, len(sides), sum(len(side.tasks) for side in sides.values()))
         with threadpool_limits(threads):
             scores, cosines = compute(sides, arguments.probes)
-        write_tensors(folder / SCORES, scores, {})
+        write_tensors(folder / SCORES, scores, AXES)
         cosines.to_csv(folder / COSINES, index=False, float_format=PRECISION, lineterminator="\n")
     LOG.info("%s: %d arrays, %d cosines, %.1f s", name, len(scores), len(cosines), time.monotonic() - start)
 

@@ -106,6 +106,9 @@ def test_several_stand_in_one_folder_and_the_first_is_the_tasks_own(tmp_path, st
         assert np.array_equal(found.coefficients, one.coefficients.astype(np.float32))
     assert [one.key for one in directions.read(tmp_path, {"cities.truth"})] == [one.key for one in made]
     assert directions.read(tmp_path, {"other.truth"}) == []
+    directions.write(tmp_path / "none", [])
+    assert directions.contents(tmp_path / "none") == {}
+    assert directions.read(tmp_path / "none", {"cities.truth"}) == []
     before = (tmp_path / directions.WORDS).read_bytes(), (tmp_path / directions.ARRAYS).read_bytes()
     directions.write(tmp_path, made)
     assert before == ((tmp_path / directions.WORDS).read_bytes(), (tmp_path / directions.ARRAYS).read_bytes())

@@ -248,5 +248,5 @@ def test_a_data_set_without_activations_or_directions_is_an_error(built):
     assert "do:     name the folders of the same data sets" in done.stderr
     (built / "probes" / "cities-0" / directions.WORDS).unlink()
     sides = {"cities": Side(pd.DataFrame(), "", built, ("cities.truth",))}
-    with pytest.raises(DirectionError, match="directions.json cannot be read"):
+    with pytest.raises(DirectionError, match=r"directions.json cannot be read"):
         transfer.compute(sides, [built / "probes" / "cities-0"])
