@@ -12,7 +12,7 @@ Without this package: ((states - mean) / scale) @ coefficients.T + intercept.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ ARRAYS, WORDS = "directions.safetensors", "directions.json"
 PARTS = ("mean", "scale", "coefficients", "intercept")
 ALL = "all"
 SPLIT = "group"
+HEADER = {"score": "((states - mean) / scale) @ coefficients.T + intercept"}
 
 
 class DirectionError(StudyError):
@@ -82,7 +83,12 @@ class Direction:
     @property
     def vector(self) -> Float[np.ndarray, "output d"]:
         """The direction in the space of the states as they are: coefficients / scale, (n_outputs, d)."""
-        return self.coefficients / self.scale
+        return self.coefficients.astype(np.float64) / self.scale
+
+    @property
+    def offset(self) -> Float[np.ndarray, " output"]:
+        """What is to be added to `states @ vector.T` to give the score, (n_outputs,)."""
+        return self.intercept - self.vector @ self.mean.astype(np.float64)
 
     def score(self, states: Float[np.ndarray, "target d"]) -> Float[np.ndarray, "target output"]:
         """Return decision values (of logistic, log odds) or predictions, (n, n_outputs), for states (n, d).
@@ -178,7 +184,7 @@ def write(folder: Path, directions: Iterable[Direction]) -> None:
         arrays |= {f"{one.key}|{part}": getattr(one, part).astype(np.float32) for part in PARTS}
         named = {"names": list(one.names), "metric": one.metric, "penalty": one.penalty, "split": one.split}
         words[one.key] = named
-    write_tensors(folder / ARRAYS, arrays, {})
+    write_tensors(folder / ARRAYS, arrays, HEADER)
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in words.items())
     with replace_file(folder / WORDS) as temporary:
         temporary.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
@@ -236,16 +242,27 @@ def load(folder: Path | str, task: str, layer: int, probe: str | None = None, fo
             likely="a misspelt name, a layer that was not probed, or a probe that is not linear",
             do="name one that is there",
         )
-    arrays = read_tensors(Path(folder) / ARRAYS, [f"{key}|{part}" for part in PARTS])
-    words = known[key]
-    return Direction(
-        task,
-        chosen,
-        layer,
-        str(fold),
-        tuple(words["names"]),
-        words["metric"],
-        words["penalty"],
-        split=words["split"],
-        **{part: arrays[f"{key}|{part}"] for part in PARTS},
-    )
+    return _read(folder, {key: known[key]})[0]
+
+
+def read(folder: Path | str, tasks: Collection[str]) -> list[Direction]:
+    """Read all directions of some tasks, in the order in which they were written.
+
+    Raises
+    ------
+    DirectionError, StoreError
+        If a file is missing or cut.
+    """
+    return _read(folder, {key: words for key, words in contents(folder).items() if key.split("|")[0] in tasks})
+
+
+def _read(folder: Path | str, chosen: Mapping[str, Mapping[str, Any]]) -> list[Direction]:
+    arrays = read_tensors(Path(folder) / ARRAYS, [f"{key}|{part}" for key in chosen for part in PARTS])
+    found = []
+    for key, words in chosen.items():
+        task, probe, layer, fold = key.split("|")
+        mean, scale, coefficients, intercept = (arrays[f"{key}|{part}"] for part in PARTS)
+        names, number = tuple(words["names"]), int(layer.removeprefix("layer_"))
+        given = (task, probe, number, fold, names, words["metric"], words["penalty"])
+        found.append(Direction(*given, mean, scale, coefficients, intercept, words["split"]))
+    return found

@@ -65,6 +65,7 @@ def test_a_score_and_a_vector_by_hand():
     )  # fmt: skip
     assert one.score(np.array([[3.0, 4.0], [1.0, 2.0]])).tolist() == [[3.0 + 4.0 + 0.5], [0.5]]
     assert one.vector.tolist() == [[1.5, 2.0]]
+    assert one.offset.tolist() == [0.5 - 1.5 - 4.0]
     assert one.key == "t|p|layer_00|all"
 
 
@@ -103,6 +104,11 @@ def test_several_stand_in_one_folder_and_the_first_is_the_tasks_own(tmp_path, st
     for one in made:
         found = directions.load(tmp_path, "cities.truth", 3, probe=one.probe, fold=one.fold)
         assert np.array_equal(found.coefficients, one.coefficients.astype(np.float32))
+    assert [one.key for one in directions.read(tmp_path, {"cities.truth"})] == [one.key for one in made]
+    assert directions.read(tmp_path, {"other.truth"}) == []
+    directions.write(tmp_path / "none", [])
+    assert directions.contents(tmp_path / "none") == {}
+    assert directions.read(tmp_path / "none", {"cities.truth"}) == []
     before = (tmp_path / directions.WORDS).read_bytes(), (tmp_path / directions.ARRAYS).read_bytes()
     directions.write(tmp_path, made)
     assert before == ((tmp_path / directions.WORDS).read_bytes(), (tmp_path / directions.ARRAYS).read_bytes())
