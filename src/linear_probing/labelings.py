@@ -1,7 +1,7 @@
 """Metrics of many labelings at once, each with its own scores; the same numbers as `estimation.scoring.evaluate`.
 
-That module weighs one labeling in many ways (resamples); this one scores many labelings in one way (permutations). Cost:
-one sort of the scores for AUROC, one pass for the others.
+That module weighs one labeling in many ways (resamples); this one scores many labelings in one way (permutations).
+Cost: two sorts of the scores for AUROC, one pass for the others.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Label permutation test: would a ridge probe score as well if the labels had nothing to do with the states?
+"""Label permutation test: the scores of a ridge probe if labels had nothing to do with the states.
 
 In: states, labels and fold masks of one task; rows of permuted labels. Out: the ridge probe's score on the true labels
 and on each permutation, from which p = (1 + how many permutations score no less) / (1 + how many there are).
@@ -11,8 +11,8 @@ The probe is ridge whatever the task's own probe is, as a closed form makes a th
 re-chosen for each labeling where it has no more than `MANY` classes; beyond, choosing would cost more than all else,
 and one penalty fixed in advance, the middle one, scores true and permuted labels alike. Either way the score is one
 function of the labels, which is all that the test's validity asks.
-Cost: .2 s a layer for 1,000 permutations of 2,800 targets of two classes with d = 160; .5 s for 4,768 positions, 1 s for
-6 classes, 2 s for 60.
+Cost: .2 s a layer for 1,000 permutations of 2,800 targets of two classes with d = 160; for 4,768 targets .5 s with
+positions, 1 s with 6 classes, 2 s with 60.
 Source: Ojala & Garriga (2010), test 1; groups as in Winkler et al. (2015).
 """
 
@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float, Float64, Int, Shaped
 
 from linear_probing import labelings
 from linear_probing.solving import ridge
+from linear_probing.solving.parts import Classes, Features, Masks
 from linear_probing.stage import StudyError
 
 MANY = 20
@@ -124,7 +125,7 @@ def penalties_for(n_classes: int, alphas: Sequence[float]) -> list[float]:
 def null_scores(
     features: Shaped[np.ndarray, "target feature"],
     labels: Shaped[np.ndarray, "target *output"],
-    masks: ridge.Masks,
+    masks: Masks,
     metric: str,
     alphas: Sequence[float],
     rows: Int[np.ndarray, "permutation target"],
@@ -162,7 +163,7 @@ def null_scores(
         If a feature is not finite, a penalty is not above 0, or a training part is empty.
     """
     rows = np.concatenate([np.arange(len(labels), dtype=rows.dtype)[None], rows])
-    prepared = ridge.Features(features, masks, np.float32)
+    prepared = Features(features, masks, np.float32)
     score, n_columns = {
         "auroc": (_auroc, 1),
         "r2": (_r2, labels.shape[-1]),
@@ -177,7 +178,7 @@ def null_scores(
     return dict(zip(parts, np.concatenate(chunks, axis=1), strict=True))
 
 
-def _chunk_size(features: ridge.Features, n_columns: int) -> int:
+def _chunk_size(features: Features, n_columns: int) -> int:
     """Return how many labelings of so many float32 columns to score at once."""
     n_targets, width = features.values.shape
     longest = n_targets if features.dual else max(width * len(features.blocks.rows), n_targets)
@@ -189,7 +190,7 @@ Parts = Sequence[Bool[np.ndarray, " target"]]
 
 
 def _auroc(
-    features: ridge.Features,
+    features: Features,
     labels: Int[np.ndarray, " target"],
     rows: Int[np.ndarray, "labeling target"],
     alphas: Sequence[float],
@@ -212,7 +213,7 @@ def _auroc(
 
 
 def _r2(
-    features: ridge.Features,
+    features: Features,
     labels: Float[np.ndarray, "target output"],
     rows: Int[np.ndarray, "labeling target"],
     alphas: Sequence[float],
@@ -235,13 +236,13 @@ def _r2(
 
 
 def _macro_f1(
-    features: ridge.Features,
+    features: Features,
     labels: Int[np.ndarray, " target"],
     rows: Int[np.ndarray, "labeling target"],
     alphas: Sequence[float],
     parts: Parts,
 ) -> Float64[np.ndarray, "part labeling"]:
-    classes = ridge.Classes(labels[rows], int(labels.max()) + 1)
+    classes = Classes(labels[rows], int(labels.max()) + 1)
     _, folds = ridge.solve(features, classes, alphas, classes.n_classes)
     predicted = np.zeros(classes.labels.shape, classes.labels.dtype)
     seen = np.zeros(len(labels), bool)

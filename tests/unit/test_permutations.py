@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import kstest
-from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -75,7 +75,8 @@ def test_areas_are_those_of_evaluate_ties_included():
     expected = [
         by_evaluate("auroc", one[:, None], truth.astype(int)) for one, truth in zip(scores, labels, strict=True)
     ]
-    assert (scores == 0).any() and np.signbit(scores[scores == 0]).any()
+    assert (scores == 0).any()
+    assert np.signbit(scores[scores == 0]).any()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
     assert found[0] == 0.5, "all tied: exactly one half"
     assert np.isnan(found[1])

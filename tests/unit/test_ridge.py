@@ -8,8 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from linear_probing import tables
-from linear_probing.solving import ridge
-from linear_probing.solving.ridge import RidgeError
+from linear_probing.solving import parts, ridge
+from linear_probing.solving.parts import RidgeError
 
 ALPHAS = (3000.0, 30.0, 1.0)
 
@@ -66,10 +66,13 @@ def one_untested(n):
     return [*masks[:-1], (masks[-1][0], np.zeros(n, bool))]
 
 
-@pytest.mark.parametrize(("n", "d"), [(240, 12), (100, 130)], ids=["primal", "dual"])
+@pytest.mark.parametrize(
+    ("n", "d", "kept"), [(240, 12, 513), (240, 12, 0), (100, 130, 0)], ids=["primal", "wide primal", "dual"]
+)
 @pytest.mark.parametrize("masks_of", [plain, pairs, one_untested])
 @pytest.mark.parametrize(("precision", "tolerance"), [(np.float64, 2e-6), (np.float32, 1e-4)])
-def test_scores_and_penalties_are_those_of_a_loop_of_pipelines(n, d, masks_of, precision, tolerance):
+def test_scores_and_penalties_are_those_of_a_loop_of_pipelines(n, d, kept, masks_of, precision, tolerance, monkeypatch):
+    monkeypatch.setattr(parts, "KEPT", kept)
     features, targets = drawn(n, d)
     masks = masks_of(n)
     found = ridge.ridge_out_of_fold(features, targets, masks, ALPHAS, 3, precision)
@@ -124,8 +127,8 @@ def test_class_indices_are_solved_as_their_codes(d):
     features, _ = drawn(80, d)
     labels = np.random.default_rng(3).integers(0, 4, size=(6, 80))
     labels[:3] = features[:, 0] > 0
-    prepared = ridge.Features(features, plain(80), np.float64)
-    chosen, folds = ridge.solve(prepared, ridge.Classes(labels, 4), ALPHAS, 4)
+    prepared = parts.Features(features, plain(80), np.float64)
+    chosen, folds = ridge.solve(prepared, parts.Classes(labels, 4), ALPHAS, 4)
     codes = 2.0 * np.eye(4)[labels].transpose(1, 0, 2).reshape(80, 24) - 1.0
     scores, expected = oracle(features, codes, plain(80), ALPHAS, 4)
     assert np.array_equal(np.array(sorted(ALPHAS, reverse=True))[chosen], expected)

@@ -12,8 +12,8 @@ mean 1,000 and deviation 1 is known to 6e-5 of its deviation (what float32 input
 others nothing. Gram matrices and their Cholesky factors are float64. Products with labels are of the `precision` asked
 for. Measured against scikit-learn in float64 with all these kinds of feature at once, at penalties from .001 to 3,000:
 scores of unit scale differ by 1e-5 in float64 and by 6e-5 in float32.
-Cost: n d^2 + p d^3 (p: parts times penalties) once, then n d + p d^2 per column of labels. Memory: a float64 d x d matrix
-per block, and a block x column x d array of products.
+Cost: n d^2 + p d^3 (p: parts times penalties) once, then n d + p d^2 per column of labels. Memory: a float64 d x d
+matrix per block, and a block x column x d array of products.
 Source: the normal equations, summed over the blocks that a part leaves in.
 """
 
@@ -24,20 +24,10 @@ from typing import Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Shaped
-from scipy import linalg, sparse
 
-from linear_probing.stage import StudyError
-
-Masks = Sequence[tuple[Bool[np.ndarray, " target"], Bool[np.ndarray, " target"]]]
-CONSTANT = 1e-12
-"""Variance of a feature in a part, as a share of its mean square there, that counts as none: float64 cannot tell."""
-
-KEPT = 513
-"""Width up to which a part's solutions are kept for the next labelings, as they are many and small."""
-
-
-class RidgeError(StudyError):
-    """A ridge problem that has no solution."""
+from linear_probing.solving.dual import Dual
+from linear_probing.solving.parts import Blocks, Classes, Features, Masks, Precision, RidgeError, Targets
+from linear_probing.solving.primal import Primal
 
 
 @dataclass(frozen=True)
@@ -46,34 +36,6 @@ class RidgeOutcome:
 
     scores: Float[np.ndarray, "target column"]
     chosen: Float64[np.ndarray, "fold labeling"]
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Rows of each block, and which blocks train and are tested in every fold."""
-
-    rows: tuple[Int[np.ndarray, " row"], ...]
-    trains: Bool[np.ndarray, "fold block"]
-    tests: Bool[np.ndarray, "fold block"]
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Labelings by class index, shape (n_labelings, n_targets), each coded as `n_classes` columns of 0 and 1.
-
-    Codes of 0 and 1 choose the same penalties as codes of -1 and 1, and their scores are half as large, plus a half.
-    """
-
-    labels: Int[np.ndarray, "labeling target"]
-    n_classes: int
-
-    def codes(self, dtype: type) -> Float[np.ndarray, "column target"]:
-        """Return the columns written out."""
-        wanted = np.arange(self.n_classes)[None, :, None]
-        return (self.labels[:, None, :] == wanted).astype(dtype).reshape(-1, self.labels.shape[1])
-
-
-Targets = Float[np.ndarray, "column target"] | Classes
 
 
 @dataclass(frozen=True)
@@ -111,352 +73,9 @@ class Solver(Protocol):
         ...
 
 
-def blocks_of(masks: Masks) -> Blocks:
-    """Return the coarsest division of the rows of which all parts are sums.
-
-    Examples
-    --------
-    >>> one, two = np.array([True, True, False]), np.array([False, False, True])
-    >>> [rows.tolist() for rows in blocks_of([(one, two), (two, one)]).rows]
-    [[2], [0, 1]]
-    """
-    table = np.stack([mask for pair in masks for mask in pair])
-    signs, block = np.unique(table, axis=1, return_inverse=True)
-    rows = tuple(np.flatnonzero(block.ravel() == one) for one in range(signs.shape[1]))
-    return Blocks(rows, signs[0::2], signs[1::2])
-
-
-def centred(features: Shaped[np.ndarray, "target feature"]) -> Float[np.ndarray, "target feature"]:
-    """Return features less their mean over all rows, in float32; equal rows stay equal, a constant becomes 0."""
-    mean = features.mean(axis=0, dtype=np.float64)
-    values = np.empty(features.shape, np.float32)
-    for start in range(0, len(features), 1024):
-        values[start : start + 1024] = features[start : start + 1024].astype(np.float64) - mean
-    return values + np.float32(0.0)
-
-
-class Features:
-    """One feature matrix under masks: what does not depend on labels, computed once.
-
-    Parameters
-    ----------
-    features : np.ndarray
-        Shape (n_targets, n_features), finite.
-    masks : sequence of (np.ndarray, np.ndarray)
-        Which rows train and are tested in every fold; a row may do neither.
-    precision : type
-        np.float64 or np.float32: in which labels are multiplied.
-
-    Raises
-    ------
-    RidgeError
-        If a feature is NaN or infinite.
-    """
-
-    def __init__(self, features: Shaped[np.ndarray, "target feature"], masks: Masks, precision: type) -> None:
-        if not np.isfinite(features).all():
-            raise RidgeError(
-                "features of a ridge probe hold NaN or infinite numbers",
-                likely="the model overflowed in its dtype",
-                do="extract the states in a wider dtype",
-            )
-        self.values = centred(features)
-        self.blocks = blocks_of(masks)
-        self.precision = precision
-        whole = np.ascontiguousarray(self.values)
-        rows = whole.view(np.dtype((np.void, whole.shape[1] * whole.itemsize))).ravel()
-        _, self.first, self.kind = np.unique(rows, return_index=True, return_inverse=True)
-        self.dual = self.values.shape[1] > len(self.values)
-        self.keeps = not self.dual and self.values.shape[1] < KEPT
-        if not self.dual:
-            self.values = np.column_stack([self.values, np.ones(len(self.values), np.float32)])
-            self.moments = [_moments(self.values[rows].astype(np.float64)) for rows in self.blocks.rows]
-            # Solutions by training part (a mask of blocks, as bytes) and penalty.
-            self.known: dict[tuple[bytes, float], Float[np.ndarray, "d d"]] = {}
-
-    def load(self, targets: Targets) -> Solver:
-        """Return the solver for some labelings."""
-        return Dual(self, targets) if self.dual else Primal(self, targets)
-
-    def by_kind(self, rows: Int[np.ndarray, " row"]) -> tuple[Shaped[np.ndarray, "kind d"], Int[np.ndarray, " row"]]:
-        """Return the distinct rows of features, and which of them each row is: equal rows get equal scores, exactly."""
-        kinds, inverse = np.unique(self.kind[rows], return_inverse=True)
-        if len(kinds) == len(rows):
-            return self.values[rows], np.arange(len(rows))
-        return self.values[self.first[kinds]], inverse
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Products, least and greatest values of some rows of features, the last of which is always 1."""
-
-    gram: Float64[np.ndarray, "d d"]
-    least: Float64[np.ndarray, " d"]
-    greatest: Float64[np.ndarray, " d"]
-
-
-def _moments(rows: Float64[np.ndarray, "row d"]) -> Moments:
-    return Moments(rows.T @ rows, rows.min(axis=0), rows.max(axis=0))
-
-
-def _joined(moments: Sequence[Moments], width: int) -> Moments:
-    if not moments:
-        return Moments(np.zeros((width, width)), np.zeros(width), np.zeros(width))
-    if len(moments) == 1:
-        return moments[0]
-    gram = moments[0].gram + moments[1].gram
-    for one in moments[2:]:
-        gram += one.gram
-    return Moments(
-        gram, np.min([one.least for one in moments], axis=0), np.max([one.greatest for one in moments], axis=0)
-    )
-
-
-def _inverse_scale(
-    n: int, square: Float64[np.ndarray, " d"], mean: Float64[np.ndarray, " d"], constant: Bool[np.ndarray, " d"]
-) -> Float64[np.ndarray, " d"]:
-    """Return 1 / standard deviation; 0 for a feature that is constant in the part, which then has no coefficient."""
-    variance = square / n - mean**2
-    scale = np.zeros(len(mean))
-    used = ~constant & (variance > CONSTANT * square / n)
-    scale[used] = variance[used] ** -0.5
-    return scale
-
-
-def _filled(n_rows: int) -> None:
-    if n_rows == 0:
-        raise RidgeError(
-            "a training part of a ridge probe holds no rows",
-            likely="there are fewer than three folds, and none is left for an inner one",
-            do="use at least 3 folds, or one penalty",
-        )
-
-
-class Primal:
-    """Ridge by d x d matrices, for no more features than rows.
-
-    The features are followed by a 1, so that coefficients carry the intercept, and sums stand among the products.
-    """
-
-    def __init__(self, features: Features, targets: Targets) -> None:
-        self.features = features
-        self.by_row = isinstance(targets, Classes)
-        self.products, self.squares = (
-            _class_products(features, targets) if isinstance(targets, Classes) else _products(features, targets)
-        )
-
-    def _moments(self, members: Bool[np.ndarray, " block"]) -> Moments:
-        moments = [self.features.moments[block] for block in np.flatnonzero(members)]
-        return _joined(moments, self.features.values.shape[1])
-
-    def _products(self, members: Bool[np.ndarray, " block"]) -> Float[np.ndarray, "column d"]:
-        """Return the labels' products with the features of a part."""
-        blocks = np.flatnonzero(members)
-        if len(blocks) == 1:
-            return self.products[blocks[0]]
-        total = np.zeros_like(self.products[0])
-        for block in blocks:
-            total += self.products[block]
-        return total
-
-    def _solutions(
-        self, train: Bool[np.ndarray, " block"], alphas: Sequence[float]
-    ) -> Iterator[Float[np.ndarray, "d d"]]:
-        """Yield per penalty the matrix that turns products into coefficients of unscaled features and an intercept."""
-        known = [self.features.known.get((train.tobytes(), alpha)) for alpha in alphas]
-        fresh = _solved(self._moments(train), [a for a, found in zip(alphas, known, strict=True) if found is None])
-        for alpha, found in zip(alphas, known, strict=True):
-            solution = next(fresh).astype(self.features.precision) if found is None else found
-            if self.features.keeps:
-                self.features.known[train.tobytes(), alpha] = solution
-            yield solution
-
-    def errors(
-        self, train: Bool[np.ndarray, " block"], held: Sequence[Bool[np.ndarray, " block"]], alphas: Sequence[float]
-    ) -> Float64[np.ndarray, "part alpha column"]:
-        """Return summed squared errors on each held-out part, as quadratic forms in its moments."""
-        products = self._products(train)
-        forms = [(self._moments(members).gram / 2.0).astype(self.features.precision) for members in held]
-        crosses = [self._products(members) for members in held]
-        squares = [self.squares[members].sum(axis=0) for members in held]
-        found = np.empty((len(held), len(alphas), len(products)))
-        for place, solution in enumerate(self._solutions(train, alphas)):
-            coefficients = products @ solution
-            for part, (form, cross, square) in enumerate(zip(forms, crosses, squares, strict=True)):
-                image = coefficients @ form
-                image -= cross
-                found[part, place] = square + 2.0 * np.einsum("md,md->m", image, coefficients)
-        return found
-
-    def coefficients(
-        self, train: Bool[np.ndarray, " block"], alphas: Sequence[float], chosen: Int[np.ndarray, " column"]
-    ) -> Float[np.ndarray, "column d"]:
-        """Return coefficients of the centred features, then the intercept, each column by its own penalty."""
-        products, places = self._products(train), np.unique(chosen)
-        found = np.empty_like(products)
-        for place, solution in zip(places, self._solutions(train, [alphas[one] for one in places]), strict=True):
-            if len(places) == 1:
-                return products @ solution
-            found[chosen == place] = products[chosen == place] @ solution
-        return found
-
-    def predict(
-        self,
-        train: Bool[np.ndarray, " block"],
-        rows: Int[np.ndarray, " tested"],
-        alphas: Sequence[float],
-        chosen: Int[np.ndarray, " column"],
-    ) -> Float[np.ndarray, "column tested"]:
-        """Return predictions, each column by the penalty at its place in `alphas`."""
-        found = self.coefficients(train, alphas, chosen)
-        values, kinds = self.features.by_kind(rows)
-        values = values.astype(found.dtype, copy=False)
-        # The columns of one row side by side where they are compared with each other, else the rows of one column.
-        scores = (values @ found.T).T if self.by_row else found @ values.T
-        return scores if len(values) == len(rows) else scores[:, kinds]
-
-
-def _solved(part: Moments, alphas: Sequence[float]) -> Iterator[Float64[np.ndarray, "d d"]]:
-    n, total = part.gram[-1, -1], part.gram[:-1, -1]
-    if not alphas:
-        return
-    _filled(int(n))
-    mean = total / n
-    scale = _inverse_scale(n, np.diagonal(part.gram)[:-1], mean, part.least[:-1] == part.greatest[:-1])
-    gram = (part.gram[:-1, :-1] - np.outer(total, mean)) * np.outer(scale, scale)
-    solution = np.empty_like(part.gram)
-    for alpha in alphas:
-        factor, _ = linalg.lapack.dpotrf(gram + alpha * np.eye(len(gram)), lower=1, overwrite_a=1)
-        half, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-        inverse = (np.tril(half) + np.tril(half, -1).T) * np.outer(scale, scale)
-        solution[:-1, :-1] = inverse
-        solution[-1, :-1] = solution[:-1, -1] = -inverse @ mean
-        solution[-1, -1] = 1.0 / n + mean @ inverse @ mean
-        yield solution
-
-
-def _products(features: Features, targets: Float[np.ndarray, "column target"]) -> tuple[np.ndarray, np.ndarray]:
-    """Return per block Y'X of shape (n_blocks, n_columns, d), and sums of squares of Y, (n_blocks, n_columns)."""
-    shape = len(features.blocks.rows), len(targets)
-    products = np.empty((*shape, features.values.shape[1]), features.precision)
-    squares = np.empty(shape)
-    for block, rows in enumerate(features.blocks.rows):
-        labels = targets[:, rows].astype(features.precision, copy=False)
-        np.matmul(labels, features.values[rows].astype(features.precision, copy=False), out=products[block])
-        squares[block] = np.einsum("mn,mn->m", labels, labels)
-    return products, squares
-
-
-def _class_products(features: Features, targets: Classes) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same of class codes: sums of rows by class, without writing the codes out."""
-    n_labelings, n_rows = targets.labels.shape
-    n_columns, n_blocks = n_labelings * targets.n_classes, len(features.blocks.rows)
-    block = np.empty(n_rows, np.int32)
-    for one, rows in enumerate(features.blocks.rows):
-        block[rows] = one
-    first = np.arange(0, n_columns, targets.n_classes, dtype=np.int32)
-    cells = (block * np.int32(n_columns) + first[:, None] + targets.labels.astype(np.int32)).ravel()
-    rows = np.tile(np.arange(n_rows, dtype=np.int32), n_labelings)
-    ones = np.ones(len(cells), features.precision)
-    member = sparse.csr_matrix((ones, (cells, rows)), shape=(n_blocks * n_columns, n_rows))
-    products = (member @ features.values.astype(features.precision, copy=False)).reshape(n_blocks, n_columns, -1)
-    return products, products[:, :, -1].astype(np.float64)
-
-
-class Dual:
-    """Ridge by the Gram matrix of each part's rows, for more features than rows."""
-
-    def __init__(self, features: Features, targets: Targets) -> None:
-        self.features = features
-        codes = targets.codes(features.precision) if isinstance(targets, Classes) else targets
-        self.targets = codes.astype(features.precision, copy=False)
-
-    def _rows(self, members: Bool[np.ndarray, " block"]) -> Int[np.ndarray, " row"]:
-        rows = [self.features.blocks.rows[block] for block in np.flatnonzero(members)]
-        return np.concatenate([np.empty(0, np.int64), *rows])
-
-    def _scaled(self, rows: Int[np.ndarray, " row"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return a part's features, scaled within it, and its mean and inverse scale."""
-        _filled(len(rows))
-        values = self.features.values[rows]
-        mean = values.mean(axis=0, dtype=np.float64)
-        constant = values.min(axis=0) == values.max(axis=0)
-        square = np.einsum("nd,nd->d", values, values, dtype=np.float64)
-        scale = _inverse_scale(len(rows), square, mean, constant)
-        return ((values - mean) * scale).astype(self.features.precision, copy=False), mean, scale
-
-    def _divided(
-        self, inside: Float[np.ndarray, "row d"], right: Float[np.ndarray, "row other"], alphas: Sequence[float]
-    ) -> Iterator[Float[np.ndarray, "row other"]]:
-        """Yield per penalty the right side divided by the regularised Gram matrix."""
-        gram = (inside @ inside.T).astype(np.float64)
-        for alpha in alphas:
-            factor = linalg.cho_factor(gram + alpha * np.eye(len(gram)), overwrite_a=True, check_finite=False)
-            yield linalg.cho_solve(factor, right, check_finite=False).astype(self.features.precision)
-
-    def _hats(
-        self, rows: Int[np.ndarray, " row"], others: Float[np.ndarray, "other d"], alphas: Sequence[float]
-    ) -> Iterator[Float[np.ndarray, "row other"]]:
-        """Yield per penalty what turns labels less their mean into predictions less the mean."""
-        inside, mean, scale = self._scaled(rows)
-        outside = ((others - mean) * scale).astype(self.features.precision, copy=False)
-        return self._divided(inside, inside @ outside.T, alphas)
-
-    def coefficients(
-        self, train: Bool[np.ndarray, " block"], alphas: Sequence[float], chosen: Int[np.ndarray, " column"]
-    ) -> Float[np.ndarray, "column d"]:
-        """Return coefficients of the centred features, then the intercept, each column by its own penalty."""
-        rows = self._rows(train)
-        labels, level = _less_mean(self.targets[:, rows])
-        inside, mean, scale = self._scaled(rows)
-        found = np.empty((len(labels), len(mean) + 1))
-        places = np.unique(chosen)
-        for place, solved in zip(places, self._divided(inside, inside, [alphas[one] for one in places]), strict=True):
-            found[chosen == place, :-1] = (labels[chosen == place] @ solved) * scale
-        found[:, -1] = level[:, 0] - found[:, :-1] @ mean
-        return found
-
-    def errors(
-        self, train: Bool[np.ndarray, " block"], held: Sequence[Bool[np.ndarray, " block"]], alphas: Sequence[float]
-    ) -> Float64[np.ndarray, "part alpha column"]:
-        """Return summed squared errors on each held-out part."""
-        rows, parts = self._rows(train), [self._rows(members) for members in held]
-        _filled(len(rows))
-        others = np.concatenate(parts)
-        labels, level = _less_mean(self.targets[:, rows])
-        wanted = self.targets[:, others] - level
-        ends = np.cumsum([0, *map(len, parts)])
-        found = np.empty((len(held), len(alphas), len(labels)))
-        for place, hat in enumerate(self._hats(rows, self.features.values[others], alphas)):
-            missed = labels @ hat
-            missed -= wanted
-            for which in range(len(held)):
-                part = missed[:, ends[which] : ends[which + 1]]
-                found[which, place] = np.einsum("mn,mn->m", part, part, dtype=np.float64)
-        return found
-
-    def predict(
-        self,
-        train: Bool[np.ndarray, " block"],
-        rows: Int[np.ndarray, " tested"],
-        alphas: Sequence[float],
-        chosen: Int[np.ndarray, " column"],
-    ) -> Float[np.ndarray, "column tested"]:
-        """Return predictions, each column by the penalty at its place in `alphas`."""
-        inside = self._rows(train)
-        labels, level = _less_mean(self.targets[:, inside])
-        values, kinds = self.features.by_kind(rows)
-        places = np.unique(chosen)
-        scores = np.empty((len(labels), len(values)), labels.dtype)
-        for place, hat in zip(places, self._hats(inside, values, [alphas[one] for one in places]), strict=True):
-            scores[chosen == place] = labels[chosen == place] @ hat
-        scores += level
-        return scores if len(values) == len(rows) else scores[:, kinds]
-
-
-def _less_mean(labels: Float[np.ndarray, "column row"]) -> tuple[np.ndarray, np.ndarray]:
-    level = labels.mean(axis=1, keepdims=True, dtype=np.float64).astype(labels.dtype)
-    return labels - level, level
+def load(features: Features, targets: Targets) -> Solver:
+    """Return the solver of some labelings: by the smaller of the two Gram matrices."""
+    return Dual(features, targets) if features.dual else Primal(features, targets)
 
 
 def choose(
@@ -516,7 +135,7 @@ def solve(
         A fold that tests nothing is not among the scores.
     """
     ordered = strongest_first(alphas)
-    solver, blocks = features.load(targets), features.blocks
+    solver, blocks = load(features, targets), features.blocks
     n_columns = len(targets.labels) * targets.n_classes if isinstance(targets, Classes) else len(targets)
     chosen = choose(solver, blocks, ordered, columns_per_labeling, n_columns)
 
@@ -537,7 +156,7 @@ def ridge_out_of_fold(
     masks: Masks,
     alphas: Sequence[float],
     columns_per_labeling: int,
-    precision: type = np.float64,
+    precision: Precision = np.float64,
 ) -> RidgeOutcome:
     """Score every row by ridge probes that were trained without its fold, for many labelings at once.
 
@@ -608,6 +227,6 @@ def fit_ridge(
     level, mean = values.mean(axis=0), features.mean(axis=0, dtype=np.float64)
     columns = np.ascontiguousarray((values - level).T)
     chosen, train = np.zeros(len(columns), np.int64), prepared.blocks.trains[0]
-    solver = prepared.load(columns)
+    solver = load(prepared, columns)
     found = solver.coefficients(train, alphas, chosen)
     return found[:, :-1].T, level + found[:, -1] - mean @ found[:, :-1].T
