@@ -141,16 +141,22 @@ class Features:
         self.moments: list[Moments] = []
         # Solutions by training part (a mask of blocks, as bytes) and penalty.
         self.known: dict[tuple[bytes, float], Float[np.ndarray, "d d"]] = {}
+        self.distinct: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
         if not self.dual:
             self.values = np.column_stack([self.values, np.ones(len(self.values), np.float32)])
             self.moments = [moments_of(self.values[rows].astype(np.float64)) for rows in self.blocks.rows]
 
     def by_kind(self, rows: Int[np.ndarray, " row"]) -> tuple[Shaped[np.ndarray, "kind d"], Int[np.ndarray, " row"]]:
         """Return the distinct rows of features, and which of them each row is: equal rows get equal scores, exactly."""
+        place = rows.tobytes()
+        if place in self.distinct:
+            return self.distinct[place]
         kinds, inverse = np.unique(self.kind[rows], return_inverse=True)
-        if len(kinds) == len(rows):
-            return self.values[rows], np.arange(len(rows))
-        return self.values[self.first[kinds]], inverse
+        alike = len(kinds) < len(rows)
+        found = (self.values[self.first[kinds]], inverse) if alike else (self.values[rows], np.arange(len(rows)))
+        if self.keeps:
+            self.distinct[place] = found
+        return found
 
 
 def inverse_scale(
