@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sklearn
 from jaxtyping import Float
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
@@ -127,7 +128,8 @@ def main() -> None:
         data = tables.read(arguments.tables)
         tables.check_labels(data, study.tasks_of(name), arguments.tables)
         LOG.info("%s: %d targets, %d tasks", name, len(data.targets), len(study.tasks_of(name)))
-        with threadpool_limits(threads):
+        # Features are finite, as they were checked when they were read; scikit-learn would look again in every fit.
+        with threadpool_limits(threads), sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
             model = study.model(states.parent.name) if states else None
             probed = probe_states(study, data, name, model, states) if model else probe_baselines(study, data, name)
         write(folder, probed)
