@@ -1,6 +1,7 @@
 """Intervals from the resamples of a metric."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +21,7 @@ class Estimate:
     upper: float
 
 
+@cache
 def tail(n_groups: int, confidence: float) -> float:
     """Return the share of resamples that an interval leaves out at each end: the expanded percentile interval.
 
