@@ -63,8 +63,11 @@ def interval(values: Float[np.ndarray, " resample"], confidence: float, n_groups
 
     Examples
     --------
-    >>> interval(np.array([0.5, *np.linspace(0, 1, 1001)]), 0.95, 50)
-    Estimate(estimate=0.5, lower=0.021178466361, upper=0.978821533639)
+    Of resamples spread evenly over 0 to 1, the quantiles are the shares themselves: see `tail`.
+
+    >>> found = interval(np.array([0.5, *np.linspace(0, 1, 1001)]), 0.95, 50)
+    >>> [found.estimate, round(found.lower, 4), round(found.upper, 4)]
+    [0.5, 0.0212, 0.9788]
     """
     resampled = values[1:]
     lower = upper = np.nan
