@@ -149,23 +149,22 @@ def read_scores(
     if absent:
         raise StatisticsError(f"no folder was given for {absent[0]}", file=study.file, do=DO)
     code = pd.concat(codes, ignore_index=True) if codes else pd.DataFrame(columns=CODE_COLUMNS)
-    transferred, cosines = read_transfer(study, transfer)
+    transferred, cosines = read_transfer(transfer)
     return Scores(targets, arrays, pd.concat(fits, ignore_index=True), permutations, code, transferred, cosines)
 
 
-def read_transfer(study: Study, folders: Sequence[Path]) -> tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]:
-    """Read scores by model, then key, and cosines, of folders named `{model}-{digest}` or standing in one of its name.
+def read_transfer(folders: Sequence[Path]) -> tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]:
+    """Read the transfer stage's scores by model, then key, and its cosines, of folders standing in one of their model.
 
     Raises
     ------
     StatisticsError
         If a file is missing or cut.
     """
-    names = {model.name for model in study.models}
     arrays: dict[str, dict[str, np.ndarray]] = {}
     cosines = []
     for folder in folders:
-        model = folder.parent.name if folder.parent.name in names else tables.dataset_name(folder)
+        model = folder.parent.name
         arrays.setdefault(model, {}).update(store.read_tensors(folder / TRANSFER))
         found = _read_table(folder / COSINES, model)
         cosines.append(found[["model", *(column for column in found if column != "model")]])
