@@ -39,6 +39,7 @@ def classes(features, labels):
     return labels + (features[:, 1] > 5)
 
 
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")  # fewer rows than a batch
 @pytest.mark.parametrize("name", ["mean_difference", "lda", "mlp"])
 def test_scores_are_those_of_a_pipeline_fitted_without_the_fold(features, labels, masks, name):
     estimator = estimators.make(name, None, {}, "binary", 3)
