@@ -98,12 +98,12 @@ def _probe_baseline(probed: Probed, features: Any, name: str, task: Task, data: 
             probed.enter(task, one, task.probe, name, outcome.scores, outcome.fits)
 
 
-def write(folder: Path, probed: Probed) -> None:
-    """Write what was found; a table of which there is nothing has no file."""
+def write(folder: Path, probed: Probed, baselines: bool) -> None:
+    """Write what was found; a table of which there is nothing has no file, and baselines have no directions."""
     write_tensors(folder / SCORES, probed.scores, {})
     if probed.permuted:
         write_tensors(folder / PERMUTED, probed.permuted, {})
-    if probed.directions:
+    if not baselines:
         directions.write(folder, probed.directions)
     for name, rows in ((FITS, probed.fits), (CHECKS, probed.checks), (CODE, probed.code)):
         if rows:
@@ -132,7 +132,7 @@ def main() -> None:
         with threadpool_limits(threads), sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
             model = study.model(states.parent.name) if states else None
             probed = probe_states(study, data, name, model, states) if model else probe_baselines(study, data, name)
-        write(folder, probed)
+        write(folder, probed, baselines=model is None)
     LOG.info("%s: %d fits, %.1f s", name, len(probed.fits), time.monotonic() - start)
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from linear_probing import store, tables
-from linear_probing.probes import FITS, SCORES
+from linear_probing.probes import CODE, FITS, PERMUTED, SCORES
 from linear_probing.settings import TEXT_MODEL, Study, Task
 from linear_probing.stage import StudyError
+from linear_probing.transfer import COSINES
+from linear_probing.transfer import SCORES as TRANSFER
 
 DO = "run snakemake again; it makes what is missing"
-PERMUTATIONS, CODE = "permutations.safetensors", "code.csv"
-TRANSFER, COSINES = "transfer.safetensors", "cosines.csv"
 CODE_COLUMNS = ["model", "task", "features", "portion", "n_train", "n_coded", "n_classes", "bits", "uniform_bits"]
 
 
@@ -140,8 +140,8 @@ def read_scores(
         model = folder.parent.name
         arrays.setdefault(model, {}).update(store.read_tensors(folder / SCORES))
         fits.append(_read_table(folder / FITS, model))
-        if (folder / PERMUTATIONS).exists():
-            permutations.setdefault(model, {}).update(store.read_tensors(folder / PERMUTATIONS))
+        if (folder / PERMUTED).exists():
+            permutations.setdefault(model, {}).update(store.read_tensors(folder / PERMUTED))
         if (folder / CODE).exists():
             codes.append(_read_table(folder / CODE, model))
     expected = {TEXT_MODEL, *(model.name for model in study.models)}
