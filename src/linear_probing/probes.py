@@ -27,10 +27,11 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from linear_probing import controls, directions, records, settings, store, tables
+from linear_probing import directions, records, settings, store, tables
+from linear_probing.probing import controls
 from linear_probing.probing.layer import Probed, plan_of, probe_layer
+from linear_probing.probing.protocol import probe_out_of_fold
 from linear_probing.probing.runs import TYPES, labels_of, runs_of
-from linear_probing.protocol import probe_out_of_fold
 from linear_probing.settings import Model, Study, Task
 from linear_probing.stage import run
 from linear_probing.store import layer_name, write_tensors

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from linear_probing import directions
 from linear_probing.directions import Direction, DirectionError
-from linear_probing.discriminants import MeanDifference, ShrunkDiscriminant
+from linear_probing.probing.discriminants import MeanDifference, ShrunkDiscriminant
 from linear_probing.store import StoreError
 
 N, D = 90, 6

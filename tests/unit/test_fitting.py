@@ -13,8 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from linear_probing import estimators, fitting, tables
-from linear_probing.estimators import EstimatorError
+from linear_probing import tables
+from linear_probing.probing import estimators, fitting
+from linear_probing.probing.estimators import EstimatorError
 
 N, D = 120, 5
 

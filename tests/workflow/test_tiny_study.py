@@ -96,7 +96,7 @@ def test_a_clone_without_snakemakes_memory_has_nothing_to_do(clone):
             "src/linear_probing/extraction/reading.py", "# Filled inside", "# It is filled inside", {}, marks=core
         ),
         (
-            "src/linear_probing/protocol.py",
+            "src/linear_probing/probing/protocol.py",
             "MAX_ITERATIONS = 200",
             "MAX_ITERATIONS = 300",
             {"probes": 8, "baselines": 4, **BOTH},

@@ -15,10 +15,10 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from linear_probing import protocol
 from linear_probing.estimation.intervals import interval
 from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scoring import Sample, cluster_weights
+from linear_probing.probing import protocol
 from linear_probing.validation.check import Check
 from linear_probing.validation.simulation import N_FOLDS, Data, Design, deal_folds, draw, masks_of, repeat
 

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int, Shaped
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from linear_probing import protocol
+from linear_probing.probing import protocol
 
 N_FOLDS = 5
 CHUNK = 10
