@@ -17,7 +17,7 @@ from linear_probing.stage import StudyError, replace_file
 
 DEFAULT = ROOT / "config" / "study.yaml"
 RESULTS = "results"
-STAGES = ("datasets", "tokens", "activations", "probes")
+STAGES = ("datasets", "tokens", "activations", "probes", "transfer")
 """The stages whose folders carry a digest; those of statistics and figures stand in the study's folder."""
 LAST_STAGES = ("statistics", "figures")
 MANIFEST, RECORD = "manifest.json", "record.json"
@@ -48,13 +48,17 @@ class Artefacts:
         self.tokens: dict[tuple[str, str], str] = {}
         self.activations: dict[tuple[str, str], str] = {}
         self.probes: dict[tuple[str, str], str] = {}
+        self.transfer: dict[str, str] = {}
         for name in study.probed:
             dataset = study.dataset(name)
             self._add_tables(dataset)
             self._add_probes(dataset, TEXT_MODEL, self.tables[name])
             for model in study.models:
                 self._add_model(dataset, model)
-        read = [*self.tables.values(), *self.probes.values()]
+        for model in study.models:
+            if model not in study.twins_of(model)[1:]:
+                self._add_transfer(model)
+        read = [*self.tables.values(), *self.probes.values(), *self.transfer.values()]
         self.statistics = self._add_last("statistics", self._of_statistics(), read)
         self.figures = self._add_last("figures", {"statistics": self.made[self.statistics].digest}, [self.statistics])
 
@@ -120,18 +124,54 @@ class Artefacts:
     def _add_probes(self, dataset: Dataset, model: str, features: str) -> None:
         tasks = self.study.tasks_of(dataset.name)
         kinds = {"logistic" if task.probe == "logistic" else "ridge" for task in tasks}
+        controls = self._controls_of(model)
+        if controls.get("permutations"):
+            kinds.add("ridge")
         made_of = {
             "features": self.made[features].digest,
             "tasks": [vars(task) for task in tasks],
             "penalties": {kind: values for kind, values in self.study.penalties.items() if kind in kinds},
             "seed": self.study.seed,
+            "controls": controls,
         }
         inputs = list(dict.fromkeys([self.tables[dataset.name], features]))
         self.probes[model, dataset.name] = self._add(f"{model}/{dataset.name}", made("probes", made_of), inputs)
 
+    def _controls_of(self, model: str) -> dict[str, Any]:
+        """Return what is run beside a task's own probe; nothing for baselines and for the later twins of a model."""
+        if model == TEXT_MODEL or self.study.is_later_twin(self.study.model(model)):
+            return {}
+        return {
+            "probes": [vars(spec) for spec in self.study.probes],
+            "seeds": self.study.n_seeds,
+            "permutations": self.study.n_permutations,
+            "learning": self.study.learning,
+            "code_length": self.study.code_length,
+        }
+
+    def _add_transfer(self, model: Model) -> None:
+        """Enter the scores of a model's binary tasks by each other's directions; a further twin's say nothing more."""
+        names = self.transferred
+        folders = {
+            "tables": [self.tables[name] for name in names],
+            "features": [self.activations[model.name, name] for name in names],
+            "probes": [self.probes[model.name, name] for name in names],
+        }
+        made_of: dict[str, Any] = {key: sorted(self.made[one].digest for one in own) for key, own in folders.items()}
+        made_of["tasks"] = sorted(task.name for task in self.study.tasks if task.kind == "binary")
+        inputs = [one for own in folders.values() for one in own]
+        self.transfer[model.name] = self._add(f"{model.name}/tasks", made("transfer", made_of), inputs)
+
+    @property
+    def transferred(self) -> tuple[str, ...]:
+        """The names of the data sets that have a binary task."""
+        binary = {task.dataset for task in self.study.tasks if task.kind == "binary"}
+        return tuple(name for name in self.study.probed if name in binary)
+
     def _of_statistics(self) -> dict[str, Any]:
         return {
             "probes": sorted(self.probes.values()),
+            "transfer": sorted(self.transfer.values()),
             "models": [self._of_model(model) for model in self.study.models],
             "bootstrap": vars(self.study.bootstrap),
             "seed": self.study.seed,
@@ -176,6 +216,7 @@ class Artefacts:
             "tokens": sorted(self.tokens.values()),
             "activations": sorted(self.activations.values()),
             "probes": sorted(self.probes.values()),
+            "transfer": sorted(self.transfer.values()),
             "statistics": self.made[self.statistics].digest,
             "figures": self.made[self.figures].digest,
         }

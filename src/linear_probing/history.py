@@ -16,7 +16,7 @@ from linear_probing.records import RecordError
 
 STAGES = (*artefacts.STAGES, *LAST_STAGES)
 READ_TABLES = ("probes", "statistics")
-UPSTREAM = ("tables", "tokens", "features", "probes", "statistics")
+UPSTREAM = ("tables", "tokens", "features", "probes", "transfer", "statistics")
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ def folder_of(which: str, name: str | int) -> Callable[..., str]:
 
 
 def folders_of(name: str) -> Callable[..., list[str]]:
-    """Return a parameter function: the folders of all of the job's inputs of this name."""
-    return lambda wildcards, input: [str(Path(path).parent) for path in getattr(input, name)]
+    """Return a parameter function: the folders of all of the job's inputs of this name, each once."""
+    return lambda wildcards, input: list(dict.fromkeys(str(Path(path).parent) for path in getattr(input, name)))
 
 
 def _one(files: Any, name: str | int) -> str:
@@ -126,6 +126,20 @@ class Jobs(Artefacts):
         model = self.study.model(wildcards.model)
         return [self.sign(model, wildcards.dataset, shard) for shard in range(model.shards)]
 
+    def tables_of_transfer(self, wildcards: Any) -> list[str]:
+        """Return the records of the data sets that have a binary task."""
+        self._current(self.transfer[wildcards.model], wildcards.digest)
+        return [self.record(self.tables[name]) for name in self.transferred]
+
+    def states_of_transfer(self, wildcards: Any) -> list[str]:
+        """Return the files that say that a model's shards of these data sets are there."""
+        model = self.study.model(wildcards.model)
+        return [self.sign(model, name, shard) for name in self.transferred for shard in range(model.shards)]
+
+    def probes_of_transfer(self, wildcards: Any) -> list[str]:
+        """Return the records of a model's probes of these data sets."""
+        return [self.record(self.probes[wildcards.model, name]) for name in self.transferred]
+
     def sign(self, model: Model, dataset: str, shard: int) -> str:
         """Return the file that says that a shard is there: its record; where the file of a record is gone, that file.
 
@@ -155,7 +169,10 @@ class Jobs(Artefacts):
         found: dict[str, list[str]] = {"": [], "_again": []}
         for name in self.study.probed:
             if not Path(self.sign(model, name, shard)).is_file():
-                probed = Path(self.record(self.probes[model.name, name])).is_file()
+                read_by = [self.probes[model.name, name]]
+                if model.name in self.transfer and name in self.transferred:
+                    read_by.append(self.transfer[model.name])
+                probed = all(Path(self.record(folder)).is_file() for folder in read_by)
                 found["_again" if probed else ""].append(name)
         return found
 

@@ -1,93 +1,77 @@
-"""Probes: states and labels in; out-of-fold scores and fit diagnostics out.
+"""Probes: states and labels in; out-of-fold scores, their controls and fitted directions out.
 
 In: a data set, and the activations of one model on it; or no activations, for the baselines that read the text or a
-column (the pseudo model `text`). Out: scores.safetensors with one array per 'TASK|SPLIT|LABELING|PROBE|FEATURES' of
-shape (n_targets, n_outputs), fits.csv, and for binary tasks the plane of two principal components.
-Cost: one to four seconds a task, split and layer of the default study.
+column (the pseudo model `text`). Out:
+
+- scores.safetensors: arrays (n_targets, n_outputs), NaN where no fold tests a target, under
+  'TASK|SPLIT|LABELING|PROBE|FEATURES'; drawn control labels, and of binary tasks two principal components.
+- fits.csv: every fit that scored a fold. checks.csv: what is odd about each layer's features.
+- permutations.safetensors: 'TASK|PART|FEATURES', the ridge probe's score on the true labels, then on each permutation.
+- code.csv: online code lengths by portion. directions.safetensors and .json: fitted linear probes (directions.py).
+
+Cost: one to ten seconds a data set and layer of the default study.
 """
 
 import argparse
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from linear_probing import controls, records, settings, store, tables
+from linear_probing import controls, directions, records, settings, store, tables
+from linear_probing.probing.layer import Probed, plan_of, probe_layer
+from linear_probing.probing.runs import TYPES, labels_of, runs_of
 from linear_probing.protocol import probe_out_of_fold
-from linear_probing.settings import Study, Task
+from linear_probing.settings import Model, Study, Task
 from linear_probing.stage import run
 from linear_probing.store import layer_name, write_tensors
 from linear_probing.tables import Tables
 
+__all__ = ["FITS", "SCORES", "TYPES", "labels_of", "main", "probe_baselines", "probe_states"]
 LOG = logging.getLogger("probes")
-TYPES = "types"
-SCORES, FITS = "scores.safetensors", "fits.csv"
+SCORES, PERMUTED = "scores.safetensors", "permutations.safetensors"
+FITS, CHECKS, CODE = "fits.csv", "checks.csv", "code.csv"
 
 
-@dataclass(frozen=True)
-class Probed:
-    """Arrays by key, and one row of fits.csv per fold of every key."""
-
-    scores: dict[str, np.ndarray] = field(default_factory=dict)
-    fits: list[dict[str, Any]] = field(default_factory=list)
-
-
-def labels_of(task: Task, targets: pd.DataFrame) -> np.ndarray:
-    """Return numbers (n_targets, 3) of a position, or class indices (n_targets,) in the sorted order of the names."""
-    if task.kind == "position":
-        return targets[list(task.label_columns)].astype(float).to_numpy()
-    return np.unique(targets[task.label].to_numpy(str), return_inverse=True)[1]
-
-
-def labelings(task: Task, data: Tables, seed: int) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield (split, labeling, labels): the task under each of its splits, its control task under `types`."""
-    labels = labels_of(task, data.targets)
-    for split in task.splits:
-        yield split, "true", labels
-        if split == TYPES:
-            random = np.random.default_rng([seed, *task.name.encode()])
-            yield split, "control", controls.control_labels(labels, data.targets["type"], random)
-
-
-def probe_features(
-    probed: Probed, features: Any, name: str, task: Task, data: Tables, study: Study, control: bool
-) -> None:
-    """Probe one set of features for a task, under every split and labeling, and add scores and fits to `probed`."""
-    penalties = study.penalties["logistic" if task.probe == "logistic" else "ridge"]
-    for split, labeling, labels in labelings(task, data, study.seed):
-        if labeling == "control" and not control:
-            continue
-        masks = tables.fold_masks(data.targets[tables.fold_column(split)])
-        outcome = probe_out_of_fold(features, labels, masks, task.probe, penalties)
-        probed.scores["|".join((task.name, split, labeling, task.probe, name))] = outcome.scores
-        row = {"task": task.name, "split": split, "labeling": labeling, "probe": task.probe, "features": name}
-        probed.fits.extend({**row, **vars(fit)} for fit in outcome.fits)
-        if labeling == "control":
-            probed.scores[f"control|{task.name}"] = labels.reshape(len(labels), -1).astype(np.float32)
-
-
-def plane(states: np.ndarray) -> np.ndarray:
-    """Return two principal components of standardised states, shape (n_targets, 2); for looking at, never scored."""
+def plane(states: Float[np.ndarray, "target d"]) -> Float[np.ndarray, "target 2"]:
+    """Return two principal components of standardised states; for looking at, never scored."""
     return PCA(2, svd_solver="covariance_eigh").fit_transform(StandardScaler().fit_transform(states))
 
 
-def probe_states(study: Study, data: Tables, dataset: str, activations: Path) -> Probed:
+def check_features(states: Float[np.ndarray, "target d"], groups: pd.Series) -> dict[str, int]:
+    """Return how many features are constant, and how many targets have the very state of one in another group.
+
+    Examples
+    --------
+    >>> check_features(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 2.0]]), pd.Series(["a", "b", "b"]))
+    {'n_targets': 3, 'n_constant_features': 1, 'n_in_two_groups': 2}
+    """
+    rows = np.ascontiguousarray(states).view(np.dtype((np.void, states.shape[1] * states.itemsize))).ravel()
+    kind = np.unique(rows, return_inverse=True)[1]
+    shared = groups.groupby(kind).transform("nunique") > 1
+    n_constant = int((np.ptp(states, axis=0) == 0).sum())
+    return {"n_targets": len(states), "n_constant_features": n_constant, "n_in_two_groups": int(shared.sum())}
+
+
+def probe_states(study: Study, data: Tables, dataset: str, model: Model, activations: Path) -> Probed:
     """Probe every stored layer for every task of a data set."""
-    probed = Probed()
+    probed, tasks, full = Probed(), study.tasks_of(dataset), not study.is_later_twin(model)
+    plans = [plan_of(study, task, data, full) for task in tasks]
     for layer in tqdm(store.layers(activations), unit="layer", disable=None):
-        states = store.read_layer(activations, layer, len(data.targets))
-        for task in study.tasks_of(dataset):
-            probe_features(probed, states, layer_name(layer), task, data, study, control=True)
-        if any(task.kind == "binary" for task in study.tasks_of(dataset)):
+        states = np.asarray(store.read_layer(activations, layer, len(data.targets)), dtype=np.float32)
+        found = check_features(states, data.targets["group"])
+        probed.checks.append({"dataset": dataset, "features": layer_name(layer), **found})
+        for plan in plans:
+            probe_layer(probed, states, layer, plan, full)
+        if any(task.kind == "binary" for task in tasks):
             probed.scores[f"plane|{dataset}|{layer_name(layer)}"] = plane(states).astype(np.float32)
     return probed
 
@@ -98,11 +82,31 @@ def probe_baselines(study: Study, data: Tables, dataset: str) -> Probed:
     texts = data.targets["text_id"].map(data.texts.set_index("text_id")["text"])
     text = controls.text_features(texts, data.targets["span_start"], data.targets["span_end"])
     for task in study.tasks_of(dataset):
-        probe_features(probed, text, "text", task, data, study, control=False)
+        _probe_baseline(probed, text, "text", task, data, study)
         for column in task.baselines:
             features = controls.column_features(data.targets, column)
-            probe_features(probed, features, f"column:{column}", task, data, study, control=False)
+            _probe_baseline(probed, features, f"column:{column}", task, data, study)
     return probed
+
+
+def _probe_baseline(probed: Probed, features: Any, name: str, task: Task, data: Tables, study: Study) -> None:
+    penalties = study.penalties["logistic" if task.probe == "logistic" else "ridge"]
+    for one in runs_of(study, task, data, drawn=False):
+        if one.labeling == "true":
+            outcome = probe_out_of_fold(features, one.labels, one.masks, task.probe, penalties)
+            probed.enter(task, one, task.probe, name, outcome.scores, outcome.fits)
+
+
+def write(folder: Path, probed: Probed) -> None:
+    """Write what was found; a table of which there is nothing has no file."""
+    write_tensors(folder / SCORES, probed.scores, {})
+    if probed.permuted:
+        write_tensors(folder / PERMUTED, probed.permuted, {})
+    if probed.directions:
+        directions.write(folder, probed.directions)
+    for name, rows in ((FITS, probed.fits), (CHECKS, probed.checks), (CODE, probed.code)):
+        if rows:
+            pd.DataFrame(rows).to_csv(folder / name, index=False, lineterminator="\n")
 
 
 def main() -> None:
@@ -124,9 +128,9 @@ def main() -> None:
         tables.check_labels(data, study.tasks_of(name), arguments.tables)
         LOG.info("%s: %d targets, %d tasks", name, len(data.targets), len(study.tasks_of(name)))
         with threadpool_limits(threads):
-            probed = probe_states(study, data, name, states) if states else probe_baselines(study, data, name)
-        write_tensors(folder / SCORES, probed.scores, {})
-        pd.DataFrame(probed.fits).to_csv(folder / FITS, index=False, lineterminator="\n")
+            model = study.model(states.parent.name) if states else None
+            probed = probe_states(study, data, name, model, states) if model else probe_baselines(study, data, name)
+        write(folder, probed)
     LOG.info("%s: %d fits, %.1f s", name, len(probed.fits), time.monotonic() - start)
 
 

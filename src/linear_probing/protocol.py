@@ -31,12 +31,13 @@ class ProbeError(StudyError):
 
 @dataclass(frozen=True)
 class Fit:
-    """Diagnostics of the fit that scored one outer fold; `n_iterations` is 0 for a closed form."""
+    """Diagnostics of the fit that scored one outer fold; `n_iterations` is 0 for a closed form, `note` what is degraded."""
 
     fold: int
     penalty: float
     n_iterations: int
     converged: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)

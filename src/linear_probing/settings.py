@@ -27,6 +27,10 @@ BUDGETS = {"cpu": 1024, "cuda": 8192, "auto": 8192}
 DEPTH = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len")
 """What the architectures call these numbers in config.json; which is read without the library that knows them all."""
+SHARES = (0.1, 0.3)
+"""Of the training groups, for learning curves, where a configuration names none."""
+OTHER_PROBES = ("mean_difference", "lda", "mlp")
+"""Probed beside each task's own, where a configuration names none."""
 DO = "correct the configuration; config/README.md explains every key"
 
 
@@ -149,6 +153,15 @@ class Bootstrap:
 
 
 @dataclass(frozen=True)
+class ProbeSpec:
+    """A probe beside the tasks' own: a built-in name, or any name with the import path of a scikit-learn class."""
+
+    name: str
+    path: str | None
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Task:
     """A label of a data set and how it is probed; `name` is `dataset.label`."""
 
@@ -181,7 +194,23 @@ class Task:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked configuration."""
+    """A checked configuration.
+
+    Parameters
+    ----------
+    file, name, seed, models, datasets, n_folds, layers, penalties, bootstrap, tasks
+        As in the configuration.
+    n_seeds : int
+        Draws of the folds by group: the stored one, and `n_seeds - 1` more.
+    probes : tuple[ProbeSpec, ...]
+        Probes beside each task's own.
+    n_permutations : int
+        Of the labels; 0 for no permutation test.
+    learning : tuple[float, ...]
+        Shares of the training groups, ascending, in (0, 1), of the learning curves.
+    code_length : bool
+        Whether online code lengths are computed, for tasks whose own probe is logistic.
+    """
 
     file: Path
     name: str
@@ -193,6 +222,11 @@ class Study:
     penalties: Mapping[str, tuple[float, ...]]
     bootstrap: Bootstrap
     tasks: tuple[Task, ...]
+    n_seeds: int
+    probes: tuple[ProbeSpec, ...]
+    n_permutations: int
+    learning: tuple[float, ...]
+    code_length: bool
 
     def model(self, name: str) -> Model:
         """Return the model of this name."""
@@ -205,6 +239,10 @@ class Study:
     def twins_of(self, model: Model) -> tuple[Model, ...]:
         """Return the twins with random weights of a model, in the configuration's order."""
         return tuple(other for other in self.models if other.folder == model.folder and other.seed is not None)
+
+    def is_later_twin(self, model: Model) -> bool:
+        """Return whether a model is a twin but not its original's first: it repeats the main probe with another seed."""
+        return model.seed is not None and model != self.twins_of(model)[0]
 
     def tasks_of(self, dataset: str) -> tuple[Task, ...]:
         """Return the tasks of a data set, in the configuration's order."""
@@ -288,6 +326,11 @@ def parse(content: Any, path: Path) -> Study:
             Task(name, v["kind"], v["probe"], tuple(v["splits"]), tuple(v.get("baselines", ())))
             for name, v in content["tasks"].items()
         ),
+        n_seeds=content.get("seeds", 3),
+        probes=_probes(content.get("probes", dict.fromkeys(OTHER_PROBES, {}))),
+        n_permutations=content.get("permutations", 1000),
+        learning=tuple(sorted(float(share) for share in content.get("learning", SHARES))),
+        code_length=content.get("code_length", True),
     )
     _check(study)
     return study
@@ -306,6 +349,10 @@ def _plain_numbers(content: Any, path: Path) -> Any:
 
 def _layers(value: str | list[int]) -> tuple[int, ...] | None:
     return None if isinstance(value, str) else tuple(sorted(value))
+
+
+def _probes(content: Mapping[str, Mapping[str, Any]]) -> tuple[ProbeSpec, ...]:
+    return tuple(ProbeSpec(name, v.get("class"), v.get("parameters", {})) for name, v in content.items())
 
 
 def _dataset(name: str, value: Mapping[str, Any]) -> Dataset:
@@ -337,6 +384,11 @@ def _check(study: Study) -> None:
             known = ", ".join(sorted(PROBES[task.kind]))
             subject = f"tasks.{task.name}: probe {task.probe!r} cannot score a {task.kind} label; expected {known}"
             raise SettingsError(subject, file=study.file, do=DO)
+    own = {task.probe for task in study.tasks}
+    double = [spec.name for spec in study.probes if spec.name in own]
+    if double:
+        subject = f"probes.{double[0]}: the name is that of a task's own probe"
+        raise SettingsError(subject, file=study.file, do="give the other probe another name")
     # After the tasks: one that misspells its data set also leaves that set without a task, and is the cause to name.
     without = [dataset.name for dataset in study.datasets if dataset.name not in study.probed]
     if without:

@@ -14,6 +14,7 @@ TOKENS = "results/tokens/one/place-0000000002"
 STATES = "results/activations/one/place-0000000003"
 PROBES = "results/probes/one/place-0000000004"
 TEXT = "results/probes/text/place-0000000005"
+TRANSFER = "results/transfer/one/tasks-0000000008"
 STATISTICS, FIGURES = "results/studies/small/statistics", "results/studies/small/figures"
 MADE_OF = {
     TABLES: {"sources": {"data/lexicons/cities.csv": A}, "seed": 3, "name": "place"},
@@ -21,8 +22,9 @@ MADE_OF = {
     STATES: {"tokens": "0000000002", "weights": {"model.safetensors": C}, "dtype": "float32", "twin": None},
     PROBES: {"features": "0000000003", "seed": 3, "penalties": {"ridge": [1.0, 2.0]}, "tasks": [{"name": "a.b"}]},
     TEXT: {"features": "0000000001", "seed": 3},
-    STATISTICS: {"probes": [PROBES, TEXT], "seed": 3},
+    STATISTICS: {"probes": [PROBES, TEXT], "transfer": [TRANSFER], "seed": 3},
     FIGURES: {"statistics": "0000000006"},
+    TRANSFER: {"tables": ["0000000001"], "features": ["0000000003"], "probes": ["0000000004"]},
 }
 RUN = {
     "command": ["python", "-m", "linear_probing.x", "--config", "a b.yaml"],
@@ -71,6 +73,7 @@ def manifest():
         "tokens": [TOKENS],
         "activations": [STATES],
         "probes": [PROBES, TEXT],
+        "transfer": [TRANSFER],
         "statistics": "0000000006",
         "figures": "0000000007",
     }
@@ -138,7 +141,8 @@ def ids_of_type(entity):
         (f"{STATES}/shard-1-of-2", {f"{TOKENS}/", "#weights/model.safetensors-cccccccccc"}, STATES),
         (PROBES, {f"{TABLES}/", f"{STATES}/"}, PROBES),
         (TEXT, {f"{TABLES}/"}, TEXT),
-        (STATISTICS, {f"{TABLES}/", f"{PROBES}/", f"{TEXT}/"}, STATISTICS),
+        (TRANSFER, {f"{TABLES}/", f"{STATES}/", f"{PROBES}/"}, TRANSFER),
+        (STATISTICS, {f"{TABLES}/", f"{PROBES}/", f"{TEXT}/", f"{TRANSFER}/"}, STATISTICS),
         (FIGURES, {f"{STATISTICS}/"}, FIGURES),
     ],
 )

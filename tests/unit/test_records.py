@@ -72,7 +72,7 @@ def found():
 def test_what_was_written_is_in_order(built):
     findings, n_folders = verification.verify()
     assert findings == []
-    assert n_folders == len(built.made) == 30
+    assert n_folders == len(built.made) == 32
 
 
 @pytest.mark.parametrize("stage", ["tables", "tokens", "activations", "probes"])

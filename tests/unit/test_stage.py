@@ -48,13 +48,16 @@ def test_an_error_has_the_form_that_a_person_can_act_on():
     assert str(error) == "what is wrong\n  file:   a/b\n  likely: a cause\n  do:     this"
 
 
-@pytest.mark.parametrize("stage_name", ["datasets", "tokens", "activations", "probes", "statistics", "figures"])
+@pytest.mark.parametrize(
+    "stage_name", ["datasets", "tokens", "activations", "probes", "transfer", "statistics", "figures"]
+)
 def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_name):
     arguments = {
         "datasets": ["--dataset", "x"],
         "tokens": ["--model", "x", "--dataset", "x"],
         "activations": ["--model", "x", "--tokens", "x"],
         "probes": ["--dataset", "x", "--tables", "x"],
+        "transfer": ["--model", "x", "--tables", "x", "--activations", "x", "--probes", "x"],
         "statistics": ["--datasets", "x", "--probes", "x"],
         "figures": ["--statistics", "x"],
     }[stage_name]

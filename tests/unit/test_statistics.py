@@ -20,16 +20,36 @@ ROWS = [
 ]
 
 
+PROBE_KEYS = ["model", "task", "part", "split", "layer", "probe", "estimate"]
+PROBES = [
+    ("atlas", "cities.truth", "unseen", "group", 6, "mlp", 0.99123),
+    ("atlas", "cities.truth", "unseen", "group", 3, "mlp", 0.7),
+    ("atlas", "cities.truth", "unseen", "group", 6, "lda", 0.8),
+]
+SIGNIFICANT = [
+    ("atlas", "cities.truth", "headline", 0.001998),
+    ("atlas", "cities.truth", "all", 0.5),
+    ("atlas-random", "cities.truth", "headline", 0.4),
+]
+
+
 @pytest.fixture
 def best():
     return pd.DataFrame(ROWS, columns=COLUMNS)
 
 
+def summaries(study, best):
+    significance = pd.DataFrame(SIGNIFICANT, columns=["model", "task", "family", "p_holm"])
+    return statistics.summaries(study, best, pd.DataFrame(PROBES, columns=PROBE_KEYS), significance)
+
+
 def test_a_task_is_summed_up_on_what_was_not_seen_where_there_is_such_a_part(tiny, best):
-    assert statistics.summaries(tiny, best) == {
+    assert summaries(tiny, best) == {
         "atlas/cities.truth.json": {
             "control": 0.7,
             "estimate": 0.9877,
+            "mlp": 0.9912,
+            "p_holm": 0.002,
             "random_weights": 0.5,
             "text_baseline": 0.35,
             "interval": {"lower": 0.95, "upper": 1.0},
@@ -48,12 +68,12 @@ def test_a_task_is_summed_up_on_what_was_not_seen_where_there_is_such_a_part(tin
 def test_a_model_without_a_twin_has_a_summary_without_its_number(root, tiny_content, best):
     del tiny_content["models"]["atlas-random"]
     study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
-    found = statistics.summaries(study, best[best["model"] == "atlas"])
+    found = summaries(study, best[best["model"] == "atlas"])
     assert all("random_weights" not in numbers for numbers in found.values())
 
 
 def test_a_summary_is_a_file_a_task(tiny, best, tmp_path):
-    statistics.write_summaries(tmp_path, statistics.summaries(tiny, best))
+    statistics.write_summaries(tmp_path, summaries(tiny, best))
     files = {path.stem: path for path in (tmp_path / "summary" / "atlas").iterdir()}
     assert files.keys() == {"cities.truth", "word_class.word_class"}
     one = json.loads(files["cities.truth"].read_text())

@@ -14,15 +14,16 @@ from linear_probing import artefacts, jobs, provenance, settings
 from linear_probing.settings import SettingsError
 from linear_probing.stage import StudyError
 
-ORDER = ["datasets", "models", "tokens", "activations", "probes", "statistics", "figures"]
+ORDER = ["datasets", "models", "tokens", "activations", "probes", "transfer", "statistics", "figures"]
 SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts", "records"}
 ALLOWED = {
     "datasets": {"builders", "atlas"},
     "tokens": {"models", "chat"},
     "models": {"architecture"},
     "activations": {"models", "tokens", "extraction"},
-    "probes": {"protocol", "controls"},
-    "statistics": {"estimation", "probes"},
+    "probes": {"protocol", "controls", "estimators", "fitting", "directions"},
+    "transfer": {"directions"},
+    "statistics": {"estimation", "probes", "transfer"},
     "figures": {"drawing"},
 }
 
@@ -113,7 +114,7 @@ def changed_paths(content, path, change):
     before = artefacts.Artefacts(settings.parse(content, path))
     change(content)
     after = artefacts.Artefacts(settings.parse(content, path))
-    stages = ("tables", "tokens", "activations", "probes")
+    stages = ("tables", "tokens", "activations", "probes", "transfer")
     return {stage for stage in stages if set(getattr(before, stage).values()) != set(getattr(after, stage).values())}
 
 
@@ -121,12 +122,13 @@ def changed_paths(content, path, change):
     ("change", "stages"),
     [
         (lambda c: c["penalties"].update(ridge=[7.0]), {"probes"}),
-        (lambda c: c.update(layers=[0, 6]), {"activations", "probes"}),
-        (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations", "probes"}),
-        (lambda c: c["models"]["atlas"].update(stored_dtype="float16"), {"activations", "probes"}),
-        (lambda c: c["models"]["atlas"].update(prefix_trees=False), {"activations", "probes"}),
+        (lambda c: c["penalties"].update(logistic=[7.0]), {"probes", "transfer"}),
+        (lambda c: c.update(layers=[0, 6]), {"activations", "probes", "transfer"}),
+        (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations", "probes", "transfer"}),
+        (lambda c: c["models"]["atlas"].update(stored_dtype="float16"), {"activations", "probes", "transfer"}),
+        (lambda c: c["models"]["atlas"].update(prefix_trees=False), {"activations", "probes", "transfer"}),
         (lambda c: c["models"]["atlas"].update(tokens_per_batch=64, device="cuda"), set()),
-        (lambda c: c["models"]["atlas"].update(chat=True), {"tokens", "activations", "probes"}),
+        (lambda c: c["models"]["atlas"].update(chat=True), {"tokens", "activations", "probes", "transfer"}),
         (lambda c: c["datasets"]["place"].update(position="mean"), {"tokens", "activations", "probes"}),
         (lambda c: c["datasets"]["place"].update(n_cities=130), {"tables", "tokens", "activations", "probes"}),
         (lambda c: c["bootstrap"].update(n_resamples=60), set()),
@@ -146,6 +148,24 @@ def test_a_changed_number_of_resamples_changes_the_statistics_alone(tiny_content
 
 def test_twins_share_their_originals_tokens(tiny):
     assert {model for model, _ in artefacts.Artefacts(tiny).tokens} == {"atlas"}
+
+
+def test_transfer_is_of_data_sets_with_a_binary_task_and_of_a_models_first_twin(tiny_content, root):
+    tiny_content["models"]["again"] = {"twin_of": "atlas", "seed": 1}
+    paths = artefacts.Artefacts(settings.parse(tiny_content, root / "config" / "tiny.yaml"))
+    assert list(paths.transfer) == ["atlas", "atlas-random"]
+    names = ("cities", "larger_than")
+    expected = [paths.tables[name] for name in names]
+    expected += [folders["atlas", name] for folders in (paths.activations, paths.probes) for name in names]
+    assert paths.inputs[paths.transfer["atlas"]] == expected
+    assert set(paths.transfer.values()) <= set(paths.inputs[paths.statistics])
+
+
+def test_a_study_without_a_binary_task_has_an_empty_transfer(tiny_content, root):
+    tiny_content["datasets"] = {"place": tiny_content["datasets"]["place"]}
+    tiny_content["tasks"] = {"place.position": tiny_content["tasks"]["place.position"]}
+    paths = artefacts.Artefacts(settings.parse(tiny_content, root / "config" / "tiny.yaml"))
+    assert paths.inputs[paths.transfer["atlas"]] == []
 
 
 def test_a_manifest_names_what_the_study_needs(tiny, tmp_path, monkeypatch):
@@ -298,7 +318,8 @@ MADE_OF = {
     "tokens": {"tables", "tokenizer", "context", "classes", "chat", "position"},
     "activations": {"tokens", "weights", "twin", "dtype", "stored_dtype", "layers", "blocks", "prefix_trees", "shards"},
     "probes": {"features", "tasks", "penalties", "seed"},
-    "statistics": {"probes", "models", "bootstrap", "seed", "tasks"},
+    "transfer": {"tables", "features", "probes", "tasks"},
+    "statistics": {"probes", "transfer", "models", "bootstrap", "seed", "tasks"},
     "figures": {"statistics"},
 }
 BELOW = {
@@ -323,7 +344,7 @@ BELOW = {
 def digests(paths, name="place"):
     """Return the digest of each stage's artefact of one model and data set."""
     folders = (paths.tables[name], paths.tokens["atlas", name], paths.activations["atlas", name])
-    all_folders = (*folders, paths.probes["atlas", name], paths.statistics, paths.figures)
+    all_folders = (*folders, paths.probes["atlas", name], paths.transfer["atlas"], paths.statistics, paths.figures)
     return {paths.made[folder].stage: paths.made[folder].digest for folder in all_folders}
 
 

@@ -3,6 +3,7 @@ rule statistics:
     input:
         datasets=ancient(JOBS.records(JOBS.tables)),
         probes=ancient(JOBS.records(JOBS.probes)),
+        transfer=ancient(JOBS.records(JOBS.transfer)),
     output:
         update(JOBS.record(JOBS.statistics)),
     log:
@@ -15,7 +16,8 @@ rule statistics:
         config=JOBS.configuration_for,
         datasets=folders_of("datasets"),
         probes=folders_of("probes"),
+        transfer=folders_of("transfer"),
         folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.statistics --config {params.config:q} --datasets {params.datasets}"
-        " --probes {params.probes} --output {params.folder} 2> {log}"
+        " --probes {params.probes} --transfer {params.transfer} --output {params.folder} 2> {log}"

@@ -1,13 +1,12 @@
 """Metrics of order for predicted places, under cluster weights: rank correlation and the median error in km."""
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Float
 
 from linear_probing.estimation.places import distance_km
-from linear_probing.estimation.scoring import Sample, running_sums
-
-BLOCK = 128
-"""Resamples at once: few enough that their sums stay in the processor's cache."""
+from linear_probing.estimation.scoring import Ranks, Sample, running_sums
 
 
 def median_km(scores: Float[np.ndarray, "target 3"], sample: Sample) -> Float[np.ndarray, " resample"]:
@@ -24,31 +23,42 @@ def median_km(scores: Float[np.ndarray, "target 3"], sample: Sample) -> Float[np
     return np.where(half > 0, found, np.nan)
 
 
-def _ranks(
-    values: Float[np.ndarray, " target"], weights: Float[np.ndarray, "target resample"]
-) -> Float[np.ndarray, "target resample"]:
-    """Return weighted mid-ranks: the weight below a value, and half of that at it."""
-    order = np.argsort(values, kind="stable")
-    below = running_sums(weights, order)
-    ranked = values[order]
-    return (below[np.searchsorted(ranked, values, "left")] + below[np.searchsorted(ranked, values, "right")]) / 2.0
-
-
 def spearman(scores: Float[np.ndarray, "target output"], sample: Sample) -> Float[np.ndarray, " resample"]:
     """Return Spearman's rank correlation of truth and prediction, pooled over folds, averaged over outputs.
 
     The correlation of mid-ranks, each resample ranked anew; NaN where all drawn labels or predictions are equal.
     """
-    columns, found = sample.columns, []
-    for start in range(0, columns.shape[1], BLOCK):
-        weights = np.ascontiguousarray(columns[:, start : start + BLOCK])[sample.clusters]
-        half = weights.sum(axis=0) / 2.0
-        correlations = []
-        for output in range(scores.shape[1]):
-            # Mid-ranks have the mean of half the weight, whatever the ties.
-            one, other = (_ranks(values[:, output], weights) - half for values in (sample.labels, scores))
-            products = [np.einsum("tr,tr,tr->r", weights, *pair) for pair in ((one, other), (one, one), (other, other))]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                correlations.append(products[0] / np.sqrt(products[1] * products[2]))
-        found.append(np.mean(correlations, axis=0))
-    return np.concatenate(found)
+    found = [
+        _rank_correlation(values, ranks, sample) for values, ranks in zip(scores.T, sample.label_ranks, strict=True)
+    ]
+    return np.mean(found, axis=0)
+
+
+def _rank_correlation(
+    values: Float[np.ndarray, " target"], truth: Ranks, sample: Sample
+) -> Float[np.ndarray, " resample"]:
+    # One walk up the values, equal ones in one step, keeps the weight below and above each, twice whose mean is the
+    # rank; the true ranks are centred, so that these need not be. The squares of n ranks around their mean sum to
+    # (n^3 - sum of t^3) / 12, t being the weights of equal values.
+    columns = sample.columns.astype(np.float32)
+    order = np.argsort(values, kind="stable")
+    bounds = np.flatnonzero(np.diff(values[order], prepend=np.nan, append=np.nan))
+    below, above, term = (np.zeros(columns.shape[1], np.float32) for _ in range(3))
+    product, cubes = np.zeros(columns.shape[1]), np.zeros(columns.shape[1])
+    for start, end in pairwise(bounds):
+        rows = order[start:end]
+        if end - start == 1:
+            weight, weighted = columns[sample.clusters[rows[0]]], truth.weighted[rows[0]]
+        else:
+            weight, weighted = columns[sample.clusters[rows]].sum(axis=0), truth.weighted[rows].sum(axis=0)
+            cubes += weight.astype(float) ** 3
+        np.add(below, weight, out=above)
+        np.add(below, above, out=term)
+        np.multiply(term, weighted, out=term)
+        product += term
+        below, above = above, below
+    alone = order[bounds[:-1][np.diff(bounds) == 1]]
+    cubes += np.bincount(sample.clusters[alone], minlength=len(columns)) @ sample.columns**3
+    squares = (below.astype(float) ** 3 - cubes) / 12.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(squares > 0, product / 2.0 / np.sqrt(squares * truth.squares), np.nan)

@@ -51,6 +51,11 @@ class Sample:
         return np.ascontiguousarray(self.weights.T)
 
     @cached_property
+    def label_ranks(self) -> tuple["Ranks", ...]:
+        """The ranks of each column of numbers; made once for all the scores that a sample gets."""
+        return tuple(Ranks.of(column, self) for column in self.labels.T)
+
+    @cached_property
     def pairings(self) -> tuple["Pairing", ...]:
         """The positives and negatives of each fold; made once for all the scores that a sample gets."""
         return tuple(Pairing.of(self, self.folds == fold) for fold in np.unique(self.folds))
@@ -99,6 +104,33 @@ class Pairing:
             return np.where(self.n_pairs > 0, won / self.n_pairs, np.nan)
 
 
+@dataclass(frozen=True)
+class Ranks:
+    """Mid-ranks of a column of numbers in every resample: the weight below a number, and half of that at it.
+
+    Parameters
+    ----------
+    weighted : np.ndarray
+        Shape (n_targets, n_resamples): rank less the mean rank, times weight.
+    squares : np.ndarray
+        Shape (n_resamples,): weighted sum of squares of the ranks less their mean.
+    """
+
+    weighted: Float[np.ndarray, "target resample"]
+    squares: Float[np.ndarray, " resample"]
+
+    @classmethod
+    def of(cls, values: Shaped[np.ndarray, " target"], sample: Sample) -> "Ranks":
+        """Return the ranks of one number per target of a sample."""
+        order = np.argsort(values, kind="stable")
+        weights, ranked = sample.columns[sample.clusters], values[order]
+        below = running_sums(weights, order)
+        ranks = (below[np.searchsorted(ranked, values, "left")] + below[np.searchsorted(ranked, values, "right")]) / 2.0
+        centred = ranks - below[-1] / 2.0
+        weighted = weights * centred
+        return cls(weighted.astype(np.float32), np.einsum("tr,tr->r", weighted, centred))
+
+
 def running_sums(
     weights: Float[np.ndarray, "target resample"], order: Int[np.ndarray, " target"]
 ) -> Float[np.ndarray, "target_and_1 resample"]:
@@ -116,8 +148,9 @@ def cluster_weights(
     n_clusters: int, n_resamples: int, random: np.random.Generator
 ) -> Float[np.ndarray, "resample cluster"]:
     """Return a row of ones, then `n_resamples` rows of how often each cluster is drawn with replacement."""
-    drawn = random.multinomial(n_clusters, np.full(n_clusters, 1.0 / n_clusters), size=n_resamples)
-    return np.concatenate([np.ones((1, n_clusters)), drawn.astype(np.float64)])
+    drawn = random.integers(n_clusters, size=(n_resamples, n_clusters)) + n_clusters * np.arange(n_resamples)[:, None]
+    counted = np.bincount(drawn.ravel(), minlength=n_resamples * n_clusters).reshape(n_resamples, n_clusters)
+    return np.concatenate([np.ones((1, n_clusters)), counted.astype(np.float64)])
 
 
 def draw(

@@ -1,1 +1,1 @@
-"""Solvers of the probes: many folds, penalties and labelings of one feature matrix at once."""
+"""Parts of the probes stage: penalised linear problems, solved many at a time."""

@@ -1,0 +1,181 @@
+"""Two linear classifiers in closed form: difference of class means, and the same in the metric of the covariance.
+
+Both have no penalty to choose. `MeanDifference` ignores how features covary; `ShrunkDiscriminant` divides by their
+covariance within classes, shrunk after Ledoit and Wolf. The latter gives the numbers of scikit-learn's
+LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), which forms and decomposes matrices of d x d: 30 s at
+d = 4,096. Where features outnumber rows, all that is needed here are matrices of n x n.
+Cost: at n = 1,500, d = 4,096 one second on one thread; at n = 2,240, d = 160 twenty milliseconds.
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+from scipy.linalg import cho_factor, cho_solve, lstsq
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+Coefficients = tuple[Float[np.ndarray, "class feature"], Float[np.ndarray, " class"]]
+
+
+class _Discriminant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """What both share: checks, one decision column for two classes, and decisions from coefficients."""
+
+    def _coefficients(
+        self, features: Float[np.ndarray, "row feature"], labels: Int[np.ndarray, " row"], n_classes: int
+    ) -> Coefficients:
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any) -> "_Discriminant":  # noqa: N803  scikit-learn's names
+        """Fit to features (n_rows, n_features) and labels (n_rows,).
+
+        Raises
+        ------
+        ValueError
+            If the labels hold one class only, or a feature is not finite.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        n_classes = len(self.classes_)
+        if n_classes < 2:
+            raise ValueError(f"the labels hold {n_classes} class, expected at least 2")
+        coefficients, intercept = self._coefficients(X, labels, n_classes)
+        if n_classes == 2:
+            coefficients, intercept = coefficients[1:] - coefficients[:1], intercept[1:] - intercept[:1]
+        self.coef_, self.intercept_ = coefficients, intercept
+        return self
+
+    def decision_function(self, X: Any) -> Float[np.ndarray, "row *class"]:  # noqa: N803
+        """Return decision values: (n_rows,) for two classes, positive for the second; else (n_rows, n_classes)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)  # noqa: N806
+        decision = X @ self.coef_.T + self.intercept_
+        return decision[:, 0] if len(self.classes_) == 2 else decision
+
+    def predict(self, X: Any) -> Shaped[np.ndarray, " row"]:  # noqa: N803
+        """Return the class of the greatest decision value."""
+        decision = self.decision_function(X)
+        return self.classes_[(decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)]
+
+
+class MeanDifference(_Discriminant):
+    """Classifier along the difference of class means, or of nearest means for several classes.
+
+    Decision values are x . mu_c - |mu_c|^2 / 2, the linear part of the negative half squared distance to a class's
+    mean; for two classes their difference, whose direction is mu_1 - mu_0 and whose threshold lies midway. They are no
+    log odds. Source: Marks & Tegmark 2023, "mass-mean" probe without covariance.
+
+    Attributes
+    ----------
+    classes_ : np.ndarray
+        Sorted labels, shape (n_classes,).
+    coef_ : np.ndarray
+        Shape (1, n_features) for two classes, else (n_classes, n_features).
+    intercept_ : np.ndarray
+        Shape (1,) or (n_classes,).
+
+    Examples
+    --------
+    >>> probe = MeanDifference().fit([[0.0, 0.0], [0.0, 2.0], [4.0, 1.0]], [0, 0, 1])
+    >>> probe.coef_.tolist(), probe.intercept_.tolist()
+    ([[4.0, 0.0]], [-8.0])
+    """
+
+    def _coefficients(
+        self, features: Float[np.ndarray, "row feature"], labels: Int[np.ndarray, " row"], n_classes: int
+    ) -> Coefficients:
+        means = _class_means(features, labels, n_classes)
+        return means, -0.5 * (means**2).sum(axis=1)
+
+
+class ShrunkDiscriminant(_Discriminant):
+    """Linear discriminant analysis: class means in the metric of the shrunk covariance within classes.
+
+    Every class's features are scaled to unit variance within the class, their covariance is shrunk towards a multiple
+    of the identity by the amount that Ledoit & Wolf (2004) derive, and scaled back; the covariance is the mean over
+    classes, weighted by frequency, which also is each class's prior. Decision values are log odds (two classes) or
+    logits whose softmax is the probability, under normal classes of equal covariance.
+
+    Attributes
+    ----------
+    classes_, coef_, intercept_ : np.ndarray
+        As of `MeanDifference`.
+    shrinkage_ : np.ndarray
+        Share of the target in each class's covariance, in [0, 1], shape (n_classes,).
+    """
+
+    def _coefficients(
+        self, features: Float[np.ndarray, "row feature"], labels: Int[np.ndarray, " row"], n_classes: int
+    ) -> Coefficients:
+        means = _class_means(features, labels, n_classes)
+        priors = np.bincount(labels) / len(labels)
+        rows, diagonal = np.empty_like(features), np.zeros(features.shape[1])
+        self.shrinkage_ = np.zeros(n_classes)
+        start = 0
+        for one, prior in enumerate(priors):
+            own = features[labels == one]
+            scaler = StandardScaler().fit(own)
+            share, target = _ledoit_wolf(scaler.transform(own))
+            # covariance = rows' rows + diagonal
+            rows[start : start + len(own)] = (own - means[one]) * np.sqrt(prior * (1 - share) / len(own))
+            diagonal += prior * share * target * scaler.scale_**2
+            self.shrinkage_[one] = share
+            start += len(own)
+        coefficients = _solve(rows, diagonal, means.T).T
+        return coefficients, np.log(priors) - 0.5 * (means * coefficients).sum(axis=1)
+
+    def predict_proba(self, X: Any) -> Float[np.ndarray, "row class"]:  # noqa: N803
+        """Return the probability of every class, (n_rows, n_classes)."""
+        decision = self.decision_function(X)
+        return np.stack([expit(-decision), expit(decision)], 1) if decision.ndim == 1 else softmax(decision, axis=1)
+
+    def predict_log_proba(self, X: Any) -> Float[np.ndarray, "row class"]:  # noqa: N803
+        """Return the logarithm of `predict_proba`, exact where that is 0 or 1 within rounding."""
+        decision = self.decision_function(X)
+        if decision.ndim == 1:
+            return np.stack([log_expit(-decision), log_expit(decision)], 1)
+        return log_softmax(decision, axis=1)
+
+
+def _class_means(
+    features: Float[np.ndarray, "row feature"], labels: Int[np.ndarray, " row"], n_classes: int
+) -> Float[np.ndarray, "class feature"]:
+    return np.stack([features[labels == one].mean(axis=0) for one in range(n_classes)])
+
+
+def _ledoit_wolf(scaled: Float[np.ndarray, "row feature"]) -> tuple[float, float]:
+    """Return how much to shrink the covariance of centred rows, and the multiple of the identity to shrink it to.
+
+    The formulas of scikit-learn's `ledoit_wolf`, whose sums over pairs of features are here sums over rows or over
+    pairs of rows: sum_ij (X2' X2)_ij = sum_n (sum_i X2_ni)^2 and |X' X| = |X X'|.
+    """
+    n_rows, n_features = scaled.shape
+    target = float((scaled**2).sum()) / (n_rows * n_features)
+    if n_features == 1:
+        return 0.0, target
+    gram = scaled @ scaled.T if n_rows < n_features else scaled.T @ scaled
+    size = float((gram**2).sum()) / n_rows**2
+    spread = float(((scaled**2).sum(axis=1) ** 2).sum()) / n_rows
+    distance = (size - n_features * target**2) / n_features
+    noise = min((spread - size) / (n_features * n_rows), distance)
+    return (noise / distance if noise > 0 else 0.0), target
+
+
+def _solve(
+    rows: Float[np.ndarray, "row feature"],
+    diagonal: Float[np.ndarray, " feature"],
+    wanted: Float[np.ndarray, "feature class"],
+) -> Float[np.ndarray, "feature class"]:
+    """Return (rows' rows + diagonal)^-1 wanted, by the Woodbury identity where features outnumber rows."""
+    n_rows, n_features = rows.shape
+    if n_features <= n_rows or not (diagonal > 0).all():
+        return lstsq(rows.T @ rows + np.diag(diagonal), wanted)[0]
+    divided = rows / diagonal
+    small = divided @ rows.T
+    small[np.diag_indices(n_rows)] += 1.0
+    plain = wanted / diagonal[:, None]
+    return plain - divided.T @ cho_solve(cho_factor(small, overwrite_a=True), rows @ plain)

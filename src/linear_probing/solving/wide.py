@@ -1,0 +1,83 @@
+"""A start for logistic problems with more features than rows: their solution in the rows' own basis.
+
+The rows span at most n dimensions, where a product costs n / d of one with the features. The basis cannot hold the scaling of
+each training part; so the problems are solved there as if all parts had the scaling of all rows, a few percent off, and
+newton.py goes on from there to the tolerance, on the features and with each part's own scaling: often with nothing left to do
+where the penalty is weak, in a step or two where it is strong. Features whose deviation differs much between parts (massive
+ones, in a few rows) stand beside the basis, with their own scaling.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.externals.array_api_compat import array_namespace
+
+from linear_probing.solving import newton
+from linear_probing.solving.newton import Design, Problems, Solution
+
+UNEVEN = 0.25
+"""A feature whose variance in a part differs by this share from that over all rows stands beside the basis."""
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Short:
+    """A design in the rows' basis.
+
+    Parameters
+    ----------
+    design : Design
+        Features are `vectors * roots`, with the uneven features beside them.
+    vectors, roots : array
+        Shapes (n_rows, rank) and (rank,): left singular vectors and singular values of the even features.
+    even, uneven : array
+        Their indices.
+    """
+
+    design: Design
+    vectors: Array
+    roots: Array
+    even: Array
+    uneven: Array
+
+
+def shorten(design: Design) -> tuple[Design, Short | None]:
+    """Return the design with a preconditioner, and the same in the rows' basis; None where too many are uneven."""
+    xp = array_namespace(design.features)
+    difference = xp.max(xp.abs(design.inverse_scale ** (-2.0) - 1.0), axis=1)
+    uneven, even = xp.nonzero(difference > UNEVEN)[0], xp.nonzero(difference <= UNEVEN)[0]
+    beside = design.features[:, uneven]
+    gram = design.features @ design.features.T - beside @ beside.T
+    eigenvalues, vectors = xp.linalg.eigh(gram)
+    kept = xp.nonzero(eigenvalues > 1e-6 * eigenvalues[-1])[0]
+    roots, vectors = xp.sqrt(eigenvalues[kept]), vectors[:, kept]
+    most = slice(-newton.BASIS, None)
+    basis = design.features.T @ (vectors[:, most] / roots[most])
+    basis[uneven] = 0.0
+    design = replace(design, strength=roots[most] ** 2, basis=basis)
+    if len(uneven) > design.features.shape[0] // 4:
+        return design, None
+    ones = xp.ones_like(design.rows[:1]) + xp.zeros_like(roots)[:, None]
+    short = Design(
+        xp.concat([vectors * roots, beside], axis=1),
+        design.rows,
+        xp.concat([ones, design.inverse_scale[uneven]], axis=0),
+        xp.concat([0.0 * ones, design.shift[uneven]], axis=0),
+        xp.concat([roots**2, (beside * beside).sum(0)], axis=0),
+    )
+    return design, Short(short, vectors, roots, even, uneven)
+
+
+def approach(design: Design, short: Short, problems: Problems, labels: Array, tolerance: float) -> Solution:
+    """Return approximate solutions of two-class problems, a start for `newton.solve`; parameters as there."""
+    found = newton.solve(short.design, problems, labels, 2, tolerance)
+    rank = len(short.roots)
+    inside, outside = found.coefficients[:rank, :, 0], found.coefficients[rank:, :, 0]
+    inverse = design.inverse_scale[:, problems.part]
+    w = design.features.T @ (short.vectors @ (inside / short.roots[:, None])) / inverse
+    w[short.uneven] = outside
+    b = found.intercepts[:, 0] + (design.shift[:, problems.part][short.even] * w[short.even]).sum(0)
+    none = np.zeros(len(b), dtype=int)
+    return Solution(w[:, :, None], b[:, None], none, none.astype(bool))

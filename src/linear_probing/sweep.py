@@ -1,0 +1,243 @@
+"""One task's own probe on one layer: every split and labeling, all folds, inner folds and penalties together.
+
+In: features and runs, each a split's masks with a labeling. Out: per run out-of-fold scores and the diagnostics of its
+fits, and of the first run the fitted probes. The protocol is protocol.py's: the inner folds of an outer fold are the
+other outer folds, a fit without two folds serves both as inner fit, and scaling is learnt in the training part.
+Cost: benchmarks/probes.py measures it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from linear_probing.protocol import Fit, Masks, Outcome, ProbeError
+from linear_probing.solving import logistic, ridge
+
+
+@dataclass(frozen=True)
+class Run:
+    """A labeling under a split.
+
+    Parameters
+    ----------
+    split, labeling : str
+        As in the keys of scores; see probes.py.
+    labels : np.ndarray
+        Class indices (n_targets,), or numbers (n_targets, n_outputs).
+    masks : sequence of (np.ndarray, np.ndarray)
+        Per fold, which targets train and which are tested.
+    note : str
+        What is degraded in every fold, in words.
+    """
+
+    split: str
+    labeling: str
+    labels: Shaped[np.ndarray, "target *output"]
+    masks: Masks
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A fitted linear probe: `((states - mean) / scale) @ coefficients.T + intercept`; `fold` is None for all targets."""
+
+    fold: int | None
+    penalty: float
+    mean: Float[np.ndarray, " d"]
+    scale: Float[np.ndarray, " d"]
+    coefficients: Float[np.ndarray, "output d"]
+    intercept: Float[np.ndarray, " output"]
+
+
+@dataclass(frozen=True)
+class Swept:
+    """Outcomes in the order of the runs, and the probes of the first run: one per fold that tests, then that of all."""
+
+    outcomes: tuple[Outcome, ...]
+    probes: tuple[Linear, ...]
+
+
+def note_of(run: Run, fold: int, n_classes: int) -> str:
+    """Return what is degraded in a fold, in words; empty if nothing.
+
+    Raises
+    ------
+    ProbeError
+        If the training part holds one class only.
+    """
+    if not n_classes:
+        return ""
+    train, tested = run.masks[fold]
+    known, asked = np.unique(run.labels[train]), np.unique(run.labels[tested])
+    if len(known) < 2:
+        raise ProbeError(
+            f"fold {fold} of split {run.split}: a training part of {int(train.sum()):,} targets holds {len(known)} class,"
+            " expected at least 2",
+            likely="a class is so rare that all its groups stand in the folds left out",
+            do="use a larger data set or fewer folds",
+        )
+    notes = [f"training lacks {n_classes - len(known)} of {n_classes} classes"] if len(known) < n_classes else []
+    return "; ".join(notes + (["one class is tested"] if len(asked) == 1 else []))
+
+
+def held_out(masks: Masks, outer: int, inner: int) -> Shaped[np.ndarray, " target"]:
+    """Return the targets that the inner fold of an outer fold's training part tests."""
+    return masks[inner][1] & masks[outer][0]
+
+
+def sweep(
+    features: Float[np.ndarray, "target feature"],
+    runs: Sequence[Run],
+    probe: str,
+    penalties: Sequence[float],
+    n_classes: int,
+    device: str = "cpu",
+) -> Swept:
+    """Probe one layer under every run.
+
+    Parameters
+    ----------
+    features : np.ndarray
+        Shape (n_targets, n_features), finite.
+    runs : sequence of Run
+        The first is the headline, whose probes are returned.
+    probe : str
+        'logistic', 'ridge' or 'ridge_classifier'.
+    penalties : Sequence[float]
+        C of logistic, alpha of ridge; of equal inner losses the strongest is chosen.
+    n_classes : int
+        0 for numbers.
+    device : str
+        Where logistic probes are solved; see `solving.logistic`.
+
+    Raises
+    ------
+    ProbeError
+        If a training part holds one class only.
+    """
+    notes = [[note_of(run, fold, n_classes) for fold in range(len(run.masks))] for run in runs]
+    solved = _logistic if probe == "logistic" else _ridge
+    return solved(features, runs, notes, sorted(penalties, reverse=probe != "logistic"), n_classes, device)
+
+
+def log_loss(
+    values: Float[np.ndarray, "target penalty output"], labels: Int[np.ndarray, " target"]
+) -> Float[np.ndarray, " penalty"]:
+    """Return the summed log loss, in nats, of log odds (one output) or logits.
+
+    Examples
+    --------
+    >>> log_loss(np.zeros((4, 1, 1)), np.array([0, 1, 1, 0])).round(4).tolist()
+    [2.7726]
+    """
+    values = values.astype(np.float64)
+    if values.shape[2] == 1:
+        signs = np.where(labels == 1, -1.0, 1.0)[:, None]
+        return np.logaddexp(0.0, signs * values[:, :, 0]).sum(axis=0)
+    greatest = values.max(axis=2, keepdims=True)
+    total = np.log(np.exp(values - greatest).sum(axis=2)) + greatest[:, :, 0]
+    own = np.take_along_axis(values, labels[:, None, None].repeat(values.shape[1], axis=1), axis=2)[:, :, 0]
+    return (total - own).sum(axis=0)
+
+
+def _logistic(
+    features: Float[np.ndarray, "target feature"],
+    runs: Sequence[Run],
+    notes: Sequence[Sequence[str]],
+    penalties: Sequence[float],
+    n_classes: int,
+    device: str,
+) -> Swept:
+    parts: dict[bytes, int] = {}
+    rows = []
+
+    def part_of(mask: Shaped[np.ndarray, " target"]) -> int:
+        key = mask.tobytes()
+        if key not in parts:
+            parts[key] = len(rows)
+            rows.append(mask)
+        return parts[key]
+
+    pairs, problems = [], []
+    for place, run in enumerate(runs):
+        for one in range(len(run.masks)):
+            for other in range(one + 1, len(run.masks)):
+                part = part_of(run.masks[one][0] & run.masks[other][0])
+                pairs.append((place, one, other))
+                problems += [(part, place, penalty) for penalty in penalties]
+    outer = [(place, fold) for place, run in enumerate(runs) for fold, (_, test) in enumerate(run.masks) if test.any()]
+    trained = [part_of(runs[place].masks[fold][0]) for place, fold in outer]
+    everything = part_of(np.ones(len(features), dtype=bool))
+    scaled = logistic.scale_parts(features, np.stack(rows, axis=1), device)
+    labels = np.stack([run.labels for run in runs], axis=1)
+    losses = [np.zeros((len(run.masks), len(penalties))) for run in runs]
+    if len(penalties) > 1:
+        inner = logistic.fit(scaled, labels, problems, n_classes)
+        for number, (place, one, other) in enumerate(pairs):
+            columns = slice(number * len(penalties), (number + 1) * len(penalties))
+            for outside, inside in ((one, other), (other, one)):
+                held = held_out(runs[place].masks, outside, inside)
+                values = inner.values[held][:, columns]
+                losses[place][outside] += log_loss(values, runs[place].labels[held])
+    chosen = [penalties[int(losses[place][fold].argmin())] for place, fold in outer]
+    overall = penalties[int(losses[0].sum(axis=0).argmin())]
+    last = [(part, place, C) for part, (place, _), C in zip(trained, outer, chosen, strict=True)]
+    final = logistic.fit(scaled, labels, [*last, (everything, 0, overall)], n_classes, logistic.TIGHT)
+    outcomes, probes = [], []
+    for place, run in enumerate(runs):
+        scores = np.full((len(features), final.values.shape[2]), np.nan, dtype=np.float32)
+        fits = []
+        for number, (owner, fold) in enumerate(outer):
+            if owner == place:
+                tested = run.masks[fold][1]
+                scores[tested] = final.values[tested, number]
+                end = (int(final.n_iterations[number]), bool(final.converged[number]))
+                fits.append(Fit(fold, chosen[number], *end, notes[place][fold]))
+        outcomes.append(Outcome(scores, tuple(fits)))
+    wanted = [(number, fold) for number, (place, fold) in enumerate(outer) if place == 0]
+    for number, fold in [*wanted, (len(outer), None)]:
+        part, _, C = (*last, (everything, 0, overall))[number]
+        mean, scale = final.mean[:, part], final.scale[:, part]
+        probes.append(Linear(fold, C, mean, scale, final.coefficients[:, number].T, final.intercepts[number]))
+    return Swept(tuple(outcomes), tuple(probes))
+
+
+def _ridge(
+    features: Float[np.ndarray, "target feature"],
+    runs: Sequence[Run],
+    notes: Sequence[Sequence[str]],
+    penalties: Sequence[float],
+    n_classes: int,
+    device: str,
+) -> Swept:
+    outcomes, probes = [], []
+    for place, run in enumerate(runs):
+        codes = run.labels if not n_classes else np.where(run.labels[:, None] == np.arange(n_classes), 1.0, -1.0)
+        codes = codes[:, 1:] if n_classes == 2 else codes
+        found = ridge.ridge_out_of_fold(features, codes, run.masks, penalties, codes.shape[1])
+        tested = [fold for fold, (_, test) in enumerate(run.masks) if test.any()]
+        fits = [Fit(fold, float(found.chosen[fold, 0]), 0, True, notes[place][fold]) for fold in tested]
+        outcomes.append(Outcome(found.scores, tuple(fits)))
+        if place == 0:
+            probes = [_fitted(features, codes, run.masks[fit.fold][0], fit.penalty, fit.fold) for fit in fits]
+            alphas = [fit.penalty for fit in fits]
+            # Of all targets: the penalty that most folds chose, the strongest of equals.
+            overall = max(sorted(set(alphas), reverse=True), key=alphas.count)
+            probes.append(_fitted(features, codes, np.ones(len(features), dtype=bool), overall, None))
+    return Swept(tuple(outcomes), tuple(probes))
+
+
+def _fitted(
+    features: Float[np.ndarray, "target feature"],
+    codes: Float[np.ndarray, "target output"],
+    train: Shaped[np.ndarray, " target"],
+    alpha: float,
+    fold: int | None,
+) -> Linear:
+    rows = features[train]
+    coefficients, intercept = ridge.fit_ridge(rows, codes[train], alpha)
+    mean, scale = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+    scale[scale == 0] = 1.0
+    return Linear(fold, alpha, mean, scale, (coefficients * scale[:, None]).T, intercept + mean @ coefficients)
