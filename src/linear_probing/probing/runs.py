@@ -45,7 +45,9 @@ def scarcity(task: Task, targets: pd.DataFrame, n_folds: int) -> str:
         return ""
     n_groups = targets.groupby(targets[task.label].astype(str))["group"].nunique()
     least = str(n_groups.idxmin())
-    return f"class {least} stands in {n_groups[least]} of at least {n_folds} groups" if n_groups[least] < n_folds else ""
+    return (
+        f"class {least} stands in {n_groups[least]} of at least {n_folds} groups" if n_groups[least] < n_folds else ""
+    )
 
 
 def runs_of(study: Study, task: Task, data: Tables, drawn: bool) -> list[Run]:

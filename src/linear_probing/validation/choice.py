@@ -1,24 +1,25 @@
 """The best layer, chosen on other folds than it is scored on, is not made better by having been looked for.
 
-All layers are equally good in truth: the same signal under independent noise. The truth of the assembled estimate is the
-performance on new groups of the probes it is made of, each fold's at the layer chosen for that fold.
+All layers are equally good in truth: the same signal under independent noise. The truth of the assembled estimate is
+the performance on new groups of the probes it is made of, each fold's at the layer chosen for that fold.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from linear_probing import protocol
 from linear_probing.estimation.estimates import assemble, best_layers
 from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scoring import Sample
 from linear_probing.validation.check import Check
-from linear_probing.validation.coverage import PENALTIES, truth_of
-from linear_probing.validation.simulation import Data, Design, correlated, deal_folds, masks_of, repeat
+from linear_probing.validation.coverage import truth_of
+from linear_probing.validation.probed import in_folds, probe_all
+from linear_probing.validation.simulation import N_FOLDS, Data, Design, correlated, deal_folds, repeat
 
 PROBE, METRIC = "ridge_classifier", "auroc"
-N_LAYERS = 6
-N_NEW = 500
+N_LAYERS = 4
+N_NEW = 10_000
 N_ERRORS = 2.0
 """Standard errors by which the mean may lie off the truth."""
 NOISE, SIGNAL = Design(signal=0.0), Design()
@@ -41,22 +42,24 @@ def one(design: Design, random: np.random.Generator) -> list[float]:
     """Return how far above the truth the assembled estimate lies, and the best layer's own estimate above its truth."""
     layers, data = layers_of(design, design.n_groups, random)
     folds = deal_folds(data.groups, random)
-    masks = masks_of(folds)
-    outcomes = [protocol.probe_out_of_fold(layer, data.labels, masks, PROBE, PENALTIES[PROBE]) for layer in layers]
-    scores = {layer: outcome.scores.astype(np.float64) for layer, outcome in enumerate(outcomes)}
+    probed = [probe_all(layer, [data.labels], folds, PROBE)[0] for layer in layers]
+    scores = {layer: one.scores for layer, one in enumerate(probed)}
     sample = Sample(data.labels, folds, data.groups, np.ones((1, design.n_groups)))
     chosen = best_layers(METRIC, scores, sample)
     estimate = evaluate(METRIC, assemble(scores, chosen, sample), sample)[0]
     by_layer = [evaluate(METRIC, values, sample)[0] for values in scores.values()]
-    new_layers, new = layers_of(design, N_NEW, random)
+    new_layers, new = layers_of(replace(design, n_rows=1), N_NEW, random)
+    of_new = np.arange(N_NEW) % N_FOLDS
+    new_scores = {
+        layer: in_folds(one.probes, features, of_new)
+        for layer, (one, features) in enumerate(zip(probed, new_layers, strict=True))
+    }
 
     def truth(layer_of_fold: dict[int, int]) -> float:
-        found = []
+        found = np.empty((N_NEW, 1))
         for fold, layer in layer_of_fold.items():
-            train = masks[fold][0]
-            fitted = protocol.fit(PROBE, outcomes[layer].fits[fold].penalty, layers[layer][train], data.labels[train])
-            found.append(protocol.outputs(fitted, new_layers[layer], 2))
-        return truth_of(METRIC, found, new)
+            found[of_new == fold] = new_scores[layer][of_new == fold]
+        return truth_of(METRIC, found, new.labels, of_new)
 
     naive = int(np.argmax(by_layer))
     return [estimate - truth(chosen), by_layer[naive] - truth(dict.fromkeys(chosen, naive))]

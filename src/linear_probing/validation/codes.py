@@ -1,8 +1,8 @@
 """Code lengths of random labelings: on average not below the uniform code.
 
 For labels drawn uniformly and without the states no code is shorter on average, whatever its probes and the choice of
-their penalty. Labels that are constant in a group are the hard case: portions that cut groups would give them away, which
-the contrast shows.
+their penalty. Labels that are constant in a group are the hard case: portions that cut groups would give them away,
+which the contrast shows.
 """
 
 from functools import partial
@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from linear_probing.code_length import code_length
+from linear_probing.probing.layer import fit_portions
 from linear_probing.validation.check import Check
 from linear_probing.validation.simulation import Design, correlated, repeat
 
@@ -29,7 +30,7 @@ def one(labeling: str, n_classes: int, random: np.random.Generator) -> float:
     else:
         labels = random.integers(n_classes, size=DATA.n_groups)[groups]
     kept_whole = np.arange(len(groups)) if labeling == CUT else groups
-    codes = code_length(features, labels, kept_whole, PENALTIES, random)
+    codes = code_length(features, labels, kept_whole, PENALTIES, random, fit_portions)
     return sum(code.bits for code in codes) / sum(code.uniform_bits for code in codes)
 
 

@@ -12,15 +12,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from linear_probing import protocol
 from linear_probing.builders.draft import divide_types
 from linear_probing.controls import control_labels
 from linear_probing.estimation.intervals import interval
 from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scoring import Sample, cluster_weights
 from linear_probing.validation.check import Check
-from linear_probing.validation.coverage import CONFIDENCE, N_RESAMPLES, PENALTIES, WITHIN
-from linear_probing.validation.simulation import N_FOLDS, Design, correlated, masks_of, repeat
+from linear_probing.validation.coverage import CONFIDENCE, N_RESAMPLES, WITHIN
+from linear_probing.validation.probed import probe_all
+from linear_probing.validation.simulation import N_FOLDS, Design, correlated, repeat
 
 PROBE = "ridge_classifier"
 BY_TYPE, BY_TARGET = "labels and features of types", "labels and features of targets"
@@ -37,9 +37,8 @@ def one(case: str, design: Design, random: np.random.Generator) -> list[float]:
     folds = np.array(divide_types(list(names), N_FOLDS, random)).astype(int)
     weights = cluster_weights(design.n_groups, N_RESAMPLES, random)
     resampled = []
-    for labeling in (labels, drawn):
-        scores = protocol.probe_out_of_fold(features, labeling, masks_of(folds), PROBE, PENALTIES[PROBE]).scores
-        resampled.append(evaluate("auroc", scores.astype(np.float64), Sample(labeling, folds, types, weights)))
+    for labeling, probed in zip((labels, drawn), probe_all(features, [labels, drawn], folds, PROBE), strict=True):
+        resampled.append(evaluate("auroc", probed.scores, Sample(labeling, folds, types, weights)))
     found = interval(resampled[0] - resampled[1], CONFIDENCE, design.n_groups, N_FOLDS)
     return [found.estimate, found.lower, found.upper, float(found.lower <= 0.0 <= found.upper)]
 
