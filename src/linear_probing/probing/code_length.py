@@ -33,7 +33,7 @@ LEAST_ROWS = 8
 Rows = Int[np.ndarray, " row"]
 Probabilities = Float[np.ndarray, "penalty row class"]
 Fit = Callable[
-    [np.ndarray, np.ndarray, Sequence[np.ndarray], Sequence[np.ndarray], Sequence[float], int],
+    [np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray], list[float], int],
     "list[np.ndarray]",
 ]
 """(features, labels, rows that train, rows that are coded, penalties, n_classes) -> per portion the probabilities of
