@@ -21,7 +21,6 @@ from sklearn.metrics import f1_score, r2_score, roc_auc_score
 from linear_probing.estimation.intervals import interval
 from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scoring import Sample, cluster_weights
-from linear_probing.probing import protocol
 from linear_probing.validation.check import Check
 from linear_probing.validation.probed import in_folds, probe_all
 from linear_probing.validation.simulation import N_FOLDS, Design, deal_folds, draw, repeat

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from linear_probing.builders.draft import divide_types
-from linear_probing.probing.controls import control_labels
 from linear_probing.estimation.intervals import interval
 from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scoring import Sample, cluster_weights
+from linear_probing.probing.controls import control_labels
 from linear_probing.validation.check import Check
 from linear_probing.validation.coverage import CONFIDENCE, N_RESAMPLES, WITHIN
 from linear_probing.validation.probed import probe_all
