@@ -1,9 +1,9 @@
 """Logistic probes of all training parts, labelings and penalties of a layer, fitted together.
 
 In: one feature matrix; the problems, each a training part, a labeling and a C. Out: what scikit-learn's
-`Pipeline(StandardScaler(), LogisticRegression(C))` finds on each training part, to the tolerance: decision values of all
-rows, coefficients, iterations. Two ways lead there: Newton's method on the features (newton.py), and, where there are more
-features than rows, first on the rows' own basis under one scaling for all, then corrected (wide.py).
+`Pipeline(StandardScaler(), LogisticRegression(C))` finds on each training part, to the tolerance: decision values of
+all rows, coefficients, iterations. The method is Newton's, on the features (newton.py); where there are clearly more
+features than rows it starts from the solution in the rows' own basis (wide.py).
 Cost: docs/benchmarks.md.
 """
 
@@ -102,11 +102,12 @@ def scale_parts(
     inverse, shift = (1.0 / deviation).astype(np.float32), (mean / deviation).astype(np.float32)
     inverse[constant] = 0.0
     shift[constant] = 0.0
-    arrays = [_placed(array, device) for array in (scaled, rows.astype(np.float32), inverse, shift)]
+    placed, members, *scales = (_placed(a, device) for a in (scaled, rows.astype(np.float32), inverse, shift))
+    short = None
     if features.shape[1] > WIDE * features.shape[0]:
-        design, short = wide.shorten(Design(*arrays, strength=arrays[2][:0, 0]))
+        design, short = wide.shorten(Design(placed, members, *scales, strength=None))
     else:
-        design, short = Design(*arrays, *newton.eigenvectors(arrays[0])), None
+        design = Design(placed, members, *scales, *newton.eigenvectors(placed))
     return Scaled(design, short, centre[:, None] + unit[:, None] * mean, unit[:, None] * deviation)
 
 
@@ -132,7 +133,7 @@ def fit(
     scaled : Scaled
         Of `scale_parts`.
     labels : np.ndarray
-        Class indices, 0 to n_classes - 1. A class that a training part lacks gets the logits that the penalty leaves it.
+        Class indices, 0 to n_classes - 1. A class that a training part lacks gets what logits the penalty leaves it.
     problems : sequence of (part, labeling, C)
         Columns of `rows` and `labels`, and scikit-learn's C: the greater, the weaker the penalty.
     n_classes : int
@@ -147,21 +148,14 @@ def fit(
     width = max(1, COLUMNS // (1 if n_classes == 2 else n_classes))
     found = []
     for first in range(0, len(problems), width):
-        part, labeling, C = zip(*problems[first : first + width], strict=True)
-        asked = Problems(
-            _placed(np.array(part), device), _placed(np.array(labeling), device), _placed(np.float32(C), device)
-        )
+        part, labeling, penalty = (np.array(column) for column in zip(*problems[first : first + width], strict=True))
+        asked = Problems(*(_placed(column, device) for column in (part, labeling, penalty.astype(np.float32))))
         short = scaled.short if n_classes == 2 else None
         start = wide.approach(design, short, asked, targets, tolerance) if short else None
         solution = newton.solve(design, asked, targets, n_classes, tolerance, start)
         values = newton.decision(design, solution, asked.part)
-        found.append(
-            (
-                *(_back(a) for a in (values, solution.coefficients, solution.intercepts)),
-                solution.n_iterations,
-                solution.converged,
-            )
-        )
+        arrays = (_back(array) for array in (values, solution.coefficients, solution.intercepts))
+        found.append((*arrays, solution.n_iterations, solution.converged))
     values, coefficients, intercepts, n_iterations, converged = zip(*found, strict=True)
     return Fits(
         np.concatenate(values, axis=1),
