@@ -124,7 +124,7 @@ def test_a_later_twin_has_the_main_probe_and_nothing_else(study, task, data, sta
     keys = [key for key in found.scores if key.count("|") == 4]
     assert {key.split("|")[3] for key in keys} == {"logistic"}
     assert {key.split("|")[1] for key in keys} == {"group", "types"}
-    assert not (found.permuted or found.code or found.directions)
+    assert [len(one) for one in (found.permuted, found.code, found.directions)] == [0, 0, 0]
 
 
 def test_codes_by_all_fits_at_once_are_those_of_one_fit_after_the_other(data, states):

@@ -8,7 +8,7 @@ Cost: docs/benchmarks.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,12 +102,13 @@ def scale_parts(
     inverse, shift = (1.0 / deviation).astype(np.float32), (mean / deviation).astype(np.float32)
     inverse[constant] = 0.0
     shift[constant] = 0.0
-    placed, members, *scales = (_placed(a, device) for a in (scaled, rows.astype(np.float32), inverse, shift))
-    short = None
+    arrays = [_placed(array, device) for array in (scaled, rows.astype(np.float32), inverse, shift)]
+    design, short = Design(arrays[0], arrays[1], arrays[2], arrays[3], strength=None), None
     if features.shape[1] > WIDE * features.shape[0]:
-        design, short = wide.shorten(Design(placed, members, *scales, strength=None))
+        design, short = wide.shorten(design)
     else:
-        design = Design(placed, members, *scales, *newton.eigenvectors(placed))
+        strength, basis = newton.eigenvectors(design.features)
+        design = replace(design, strength=strength, basis=basis)
     return Scaled(design, short, centre[:, None] + unit[:, None] * mean, unit[:, None] * deviation)
 
 
