@@ -1,10 +1,10 @@
 """A start for logistic problems with more features than rows: their solution in the rows' own basis.
 
 The rows span at most n dimensions, where a product costs n / d of one with the features. The basis cannot hold the
-scaling of each training part; so the problems are solved there as if all parts had the scaling of all rows, a few percent
-off, and newton.py goes on from there to the tolerance, on the features and with each part's own scaling: often with
-nothing left to do where the penalty is weak, in a step or two where it is strong. Features whose deviation differs much
-between parts (massive ones, in a few rows) stand beside the basis, with their own scaling.
+scaling of each training part; so the problems are solved there as if all parts had the scaling of all rows, a few
+percent off, and newton.py goes on from there to the tolerance, on the features and with each part's own scaling: often
+with nothing left to do where the penalty is weak, in a step or two where it is strong. Features whose deviation differs
+much between parts (massive ones, in a few rows) stand beside the basis, with their own scaling.
 """
 
 from dataclasses import dataclass, replace
