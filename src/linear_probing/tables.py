@@ -18,6 +18,7 @@ from linear_probing.stage import StudyError
 
 FILES = ("texts.csv", "targets.csv")
 CARD = "card.json"
+TEST = "test"
 REQUIRED = ("target_id", "text_id", "span_start", "span_end", "group", "type", "part", "fold")
 
 
@@ -173,16 +174,31 @@ def cluster_column(targets: pd.DataFrame, split: str) -> str:
     return f"group_{split}" if f"group_{split}" in targets else "group"
 
 
+def fixed_test(cells: pd.Series) -> np.ndarray | None:
+    """Return which targets a data set's own test part holds, shape (n_targets,); None where it has none."""
+    found = (cells == TEST).to_numpy()
+    return found if found.any() else None
+
+
 def fold_masks(cells: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (trains, is tested) of shape (n_targets,) for every fold of a fold column.
+
+    Where a column has the cell `test`, its targets are the data set's own test part: the first fold tests them, and
+    they train nothing. The other folds, of all that trains, choose penalties and layers for it.
 
     Examples
     --------
     >>> [(t.tolist(), s.tolist()) for t, s in fold_masks(pd.Series(["0", "1", "0|1"]))]
     [([False, True, False], [True, False, False]), ([True, False, False], [False, True, False])]
+    >>> [(t.tolist(), s.tolist()) for t, s in fold_masks(pd.Series(["0", "1", "test"]))][:2]
+    [([True, True, False], [False, False, True]), ([False, True, False], [True, False, False])]
     """
     parts = [frozenset(cell.split("|")) for cell in cells]
-    names = sorted(set().union(*parts), key=int)
+    names = sorted(set().union(*parts), key=lambda name: (name != TEST, name if name == TEST else int(name)))
     return [
-        (np.array([name not in part for part in parts]), np.array([part == {name} for part in parts])) for name in names
+        (
+            np.array([name not in part and TEST not in part for part in parts]),
+            np.array([part == {name} for part in parts]),
+        )
+        for name in names
     ]

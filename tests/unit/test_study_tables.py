@@ -182,3 +182,18 @@ def test_pairs_are_resampled_by_the_blocks_they_share(study, targets, arrays):
     by_split = {split: row(found, model="atlas", part="all", split=split) for split in task.splits}
     assert [by_split[split]["n_groups"] for split in task.splits] == [24, 12]
     assert by_split["group"]["estimate"] == by_split["numbers"]["estimate"]
+
+
+def test_a_test_part_of_its_own_is_scored_alone_and_its_layer_chosen_in_training(study, targets, arrays):
+    held = (np.repeat(np.arange(N_GROUPS), 2) % 3 == 0)[:, None]
+    targets["fold"] = np.where(held[:, 0], "test", targets["fold"])
+    # In training layer 6 is the better one, in the test part layer 0.
+    arrays["atlas"] |= {
+        f"{TASK}|group|true|logistic|layer_00": np.where(held, RIGHT, -RIGHT),
+        f"{TASK}|group|true|logistic|layer_06": np.where(held, -RIGHT, RIGHT),
+    }
+    found = tables(study, targets, arrays)
+    by_layer = [row(found["layers.csv"], model="atlas", layer=k, split="group", part="all") for k in (0, 6)]
+    assert [(one["estimate"], one["n"], one["n_groups"]) for one in by_layer] == [(1.0, 16, 8), (0.0, 16, 8)]
+    best = row(found["best_layer.csv"], model="atlas", split="group", part="all")
+    assert (best["layer"], best["estimate"]) == (6, 0.0), "the test part has no say in the choice"

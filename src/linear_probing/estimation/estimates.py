@@ -73,10 +73,15 @@ def best_layers(metric: str, by_layer: Mapping[int, np.ndarray], sample: Sample)
     chosen = {}
     for fold in np.unique(sample.folds):
         others = sample.folds != fold
-        rest = sample.where(others)
-        found = {layer: evaluate(metric, values[others], rest)[0] for layer, values in by_layer.items()}
-        chosen[int(fold)] = max(found, key=lambda layer: (np.nan_to_num(found[layer], nan=-np.inf), -layer))
+        rest = {layer: values[others] for layer, values in by_layer.items()}
+        chosen[int(fold)] = best_layer(metric, rest, sample.where(others))
     return chosen
+
+
+def best_layer(metric: str, by_layer: Mapping[int, np.ndarray], sample: Sample) -> int:
+    """Return the layer of the best estimate; the lowest of equals."""
+    found = {layer: evaluate(metric, values, sample)[0] for layer, values in by_layer.items()}
+    return max(found, key=lambda layer: (np.nan_to_num(found[layer], nan=-np.inf), -layer))
 
 
 def assemble(by_layer: Mapping[int, np.ndarray], chosen: Mapping[int, int], sample: Sample) -> np.ndarray:
@@ -135,11 +140,16 @@ def selectivity_rows(curves: Curves) -> list[dict[str, Any]]:
 def best_layer_row(curves: Curves, level: Mapping[str, float]) -> dict[str, Any]:
     """Return the row of best_layer.csv for one view and model."""
     view, task = curves.view, curves.task
-    by_layer = {
-        layer: curves.scores.get(curves.model, task, view.split, "true", layer_name(layer))[view.rows]
-        for layer in curves.layers
+    scores = {
+        layer: curves.scores.get(curves.model, task, view.split, "true", layer_name(layer)) for layer in curves.layers
     }
-    chosen = best_layers(task.metric, by_layer, view.sample)
+    by_layer = {layer: values[view.rows] for layer, values in scores.items()}
+    if view.training is None:
+        chosen = best_layers(task.metric, by_layer, view.sample)
+    else:
+        rows, sample = view.training
+        layer = best_layer(task.metric, {layer: values[rows] for layer, values in scores.items()}, sample)
+        chosen = dict.fromkeys(map(int, np.unique(view.sample.folds)), layer)
     found = curves.estimate(evaluate(task.metric, assemble(by_layer, chosen, view.sample), view.sample))
     row = {**curves.keys, "probe": task.probe, "layer": most_frequent(list(chosen.values()))}
     return {**row, **level, **view.counts, **vars(found), "control": np.nan}

@@ -37,6 +37,9 @@ class View:
         The same targets with the labels of the control task.
     n_groups : int
         How many units the resamples draw from: the clusters, or the blocks that they are made of.
+    training : tuple[np.ndarray, Sample], optional
+        Where the data set has a test part of its own: the other targets, scored out of fold, with their sample. Layers
+        are chosen there.
     """
 
     task: Task
@@ -46,6 +49,7 @@ class View:
     sample: Sample
     control: Sample | None
     n_groups: int
+    training: tuple[Int[np.ndarray, " row"], Sample] | None = None
 
     @property
     def n_folds(self) -> int:
@@ -84,10 +88,13 @@ def views(study: Study, scores: Scores, task: Task) -> Iterator[View]:
     for split in task.splits:
         folds = folds_of(study, task, targets, split)
         cells = targets[tables.cluster_column(targets, split)].to_numpy(str)
+        fixed = tables.fixed_test(targets[tables.fold_column(split)])
         for part in (ALL, *sorted(set(targets["part"]) - {""})):
-            rows = np.flatnonzero((folds >= 0) & ((part == ALL) | (targets["part"] == part).to_numpy()))
+            tested = (folds >= 0) & ((part == ALL) | (targets["part"] == part).to_numpy())
+            rows = np.flatnonzero(tested if fixed is None else tested & fixed)
             if not len(rows):
                 continue
+            others = np.flatnonzero(tested & ~fixed) if fixed is not None else rows[:0]
             random = np.random.default_rng([study.seed, *f"{task.name}|{split}|{part}".encode()])
             clusters, weights, n_groups = draw(cells[rows], study.bootstrap.n_resamples, random)
             sample = Sample(labels[rows], folds[rows], clusters, weights)
@@ -95,7 +102,11 @@ def views(study: Study, scores: Scores, task: Task) -> Iterator[View]:
             if split == TYPES and control is not None:
                 drawn = control if task.kind == "position" else control[:, 0].astype(int)
                 relabelled = Sample(drawn[rows], folds[rows], clusters, weights)
-            yield View(task, split, part, rows, sample, relabelled, n_groups)
+            training = None
+            if len(others):
+                inside = np.unique(cells[others], return_inverse=True)[1]
+                training = others, Sample(labels[others], folds[others], inside, np.ones((1, int(inside.max()) + 1)))
+            yield View(task, split, part, rows, sample, relabelled, n_groups, training)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from linear_probing import tables
 from linear_probing.directions import Direction, from_pipeline
 from linear_probing.probing import code_length, estimators, permutations
 from linear_probing.probing.fitting import fit_folds, fit_one
@@ -143,9 +144,11 @@ def _probe_otherwise(
 
 
 def parts_of(targets: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the targets over which scores are taken: all, and each part."""
+    """Return the targets over which scores are taken, all and each part; of a data set's own test part alone."""
     parts = {str(part): (targets["part"] == part).to_numpy() for part in sorted(set(targets["part"]) - {""})}
-    return {"all": np.ones(len(targets), dtype=bool), **parts}
+    fixed = tables.fixed_test(targets[tables.fold_column(GROUP)])
+    scored = np.ones(len(targets), dtype=bool) if fixed is None else fixed
+    return {"all": scored, **{name: part & scored for name, part in parts.items() if (part & scored).any()}}
 
 
 def _permute(probed: Probed, states: Float[np.ndarray, "target d"], features: str, plan: Plan) -> None:
