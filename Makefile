@@ -19,7 +19,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study golden verify prune pull atlas check test test-unit test-workflow committed contract architectures \
+.PHONY: help setup develop study golden verify prune pull atlas check test test-unit test-workflow validate committed contract architectures \
 	bench-extraction lock clean
 
 help: ## list the tasks
@@ -66,6 +66,9 @@ test-unit: develop ## every test that does not run snakemake
 
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
 	$(PYTEST) -m workflow -n 2 --dist loadgroup
+
+validate: develop ## the statistics on simulations of known truth, with limits, into docs/validation.md, minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m linear_probing.validation --cores $(CORES) --output docs/validation.md
 
 committed: develop ## is dvc.lock of today's code and data? (dvc repro, with no other study under results, and commit it)
 	$(PYTEST)/unit/test_dvc.py -m committed

@@ -24,8 +24,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from linear_probing.probing.sweep import Run, log_loss, sweep
 from linear_probing.solving import logistic
-from linear_probing.sweep import Run, log_loss, sweep
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
 """C of scikit-learn: from all but no fit to all but no penalty."""

@@ -122,23 +122,36 @@ class Jobs(Artefacts):
 
     def states_for(self, wildcards: Any) -> list[str]:
         """Return the files that say that the shards are there on which a model's probes of a data set depend."""
-        self._current(self.probes[wildcards.model, wildcards.dataset], wildcards.digest)
-        model = self.study.model(wildcards.model)
-        return [self.sign(model, wildcards.dataset, shard) for shard in range(model.shards)]
+        probes = self._current(self.probes[wildcards.model, wildcards.dataset], wildcards.digest)
+        states = self._signs(self.study.model(wildcards.model), [wildcards.dataset])
+        return self._there(states, probes) if Path(self.tables_for(wildcards)).is_file() else states
 
     def tables_of_transfer(self, wildcards: Any) -> list[str]:
         """Return the records of the data sets that have a binary task."""
-        self._current(self.transfer[wildcards.model], wildcards.digest)
-        return [self.record(self.tables[name]) for name in self.transferred]
+        transfer = self._current(self.transfer[wildcards.model], wildcards.digest)
+        return self._there([self.record(self.tables[name]) for name in self.transferred], transfer)
 
     def states_of_transfer(self, wildcards: Any) -> list[str]:
         """Return the files that say that a model's shards of these data sets are there."""
-        model = self.study.model(wildcards.model)
-        return [self.sign(model, name, shard) for name in self.transferred for shard in range(model.shards)]
+        states = self._signs(self.study.model(wildcards.model), self.transferred)
+        return self._there(states, self.transfer[wildcards.model])
 
     def probes_of_transfer(self, wildcards: Any) -> list[str]:
         """Return the records of a model's probes of these data sets."""
-        return [self.record(self.probes[wildcards.model, name]) for name in self.transferred]
+        probes = [self.record(self.probes[wildcards.model, name]) for name in self.transferred]
+        return self._there(probes, self.transfer[wildcards.model])
+
+    def _signs(self, model: Model, names: Sequence[str]) -> list[str]:
+        return [self.sign(model, name, shard) for name in names for shard in range(model.shards)]
+
+    def _there(self, files: Sequence[str], reader: str) -> list[str]:
+        """Return what a folder is made from; where the folder is there, only what is there too.
+
+        What another job makes again would be newer than the folder, and Snakemake would make that again, although it
+        is called ancient.
+        """
+        made = Path(self.record(reader)).is_file()
+        return [file for file in files if not made or Path(file).is_file()]
 
     def sign(self, model: Model, dataset: str, shard: int) -> str:
         """Return the file that says that a shard is there: its record; where the file of a record is gone, that file.

@@ -20,16 +20,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sklearn
 from jaxtyping import Float
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from linear_probing import controls, directions, records, settings, store, tables
+from linear_probing import directions, records, settings, store, tables
+from linear_probing.probing import controls
 from linear_probing.probing.layer import Probed, plan_of, probe_layer
+from linear_probing.probing.protocol import probe_out_of_fold
 from linear_probing.probing.runs import TYPES, labels_of, runs_of
-from linear_probing.protocol import probe_out_of_fold
 from linear_probing.settings import Model, Study, Task
 from linear_probing.stage import run
 from linear_probing.store import layer_name, write_tensors
@@ -97,12 +99,12 @@ def _probe_baseline(probed: Probed, features: Any, name: str, task: Task, data: 
             probed.enter(task, one, task.probe, name, outcome.scores, outcome.fits)
 
 
-def write(folder: Path, probed: Probed) -> None:
-    """Write what was found; a table of which there is nothing has no file."""
+def write(folder: Path, probed: Probed, baselines: bool) -> None:
+    """Write what was found; a table of which there is nothing has no file, and baselines have no directions."""
     write_tensors(folder / SCORES, probed.scores, {})
     if probed.permuted:
         write_tensors(folder / PERMUTED, probed.permuted, {})
-    if probed.directions:
+    if not baselines:
         directions.write(folder, probed.directions)
     for name, rows in ((FITS, probed.fits), (CHECKS, probed.checks), (CODE, probed.code)):
         if rows:
@@ -127,10 +129,11 @@ def main() -> None:
         data = tables.read(arguments.tables)
         tables.check_labels(data, study.tasks_of(name), arguments.tables)
         LOG.info("%s: %d targets, %d tasks", name, len(data.targets), len(study.tasks_of(name)))
-        with threadpool_limits(threads):
+        # Features are finite, as they were checked when they were read; scikit-learn would look again in every fit.
+        with threadpool_limits(threads), sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
             model = study.model(states.parent.name) if states else None
             probed = probe_states(study, data, name, model, states) if model else probe_baselines(study, data, name)
-        write(folder, probed)
+        write(folder, probed, baselines=model is None)
     LOG.info("%s: %d fits, %.1f s", name, len(probed.fits), time.monotonic() - start)
 
 

@@ -241,7 +241,7 @@ class Study:
         return tuple(other for other in self.models if other.folder == model.folder and other.seed is not None)
 
     def is_later_twin(self, model: Model) -> bool:
-        """Return whether a model is a twin but not its original's first: it repeats the main probe with another seed."""
+        """Return whether a model is a twin but not its original's first: it repeats the main probe, with a new seed."""
         return model.seed is not None and model != self.twins_of(model)[0]
 
     def tasks_of(self, dataset: str) -> tuple[Task, ...]:
@@ -327,7 +327,7 @@ def parse(content: Any, path: Path) -> Study:
             for name, v in content["tasks"].items()
         ),
         n_seeds=content.get("seeds", 3),
-        probes=_probes(content.get("probes", dict.fromkeys(OTHER_PROBES, {}))),
+        probes=_probes(content.get("probes", {name: {} for name in OTHER_PROBES})),
         n_permutations=content.get("permutations", 1000),
         learning=tuple(sorted(float(share) for share in content.get("learning", SHARES))),
         code_length=content.get("code_length", True),

@@ -116,11 +116,12 @@ def masks_for(study: Study, task: Task, targets: pd.DataFrame, split: str) -> Ma
 def _strata(targets: pd.DataFrame, label: str | None) -> dict[str, str]:
     """Return the stratum of each group: its part, and the class that most of its targets have."""
     columns = ["part"] + ([label] if label else [])
-    rows: dict[str, Counter[str]] = {}
-    for group, *cells in targets[[GROUP, *columns]].astype(str).itertuples(index=False):
-        rows.setdefault(group, Counter())["|".join(cells)] += 1
+    cells = targets[columns].astype(str).agg("|".join, axis=1)
+    counted = cells.groupby([targets[GROUP].astype(str), cells]).size().rename("n").rename_axis(["group", "cell"])
     # Of equally frequent ones the first by name: the order of rows must not matter.
-    return {group: min(counted, key=lambda cell: (-counted[cell], cell)) for group, counted in rows.items()}
+    ordered = counted.reset_index().sort_values(["group", "n", "cell"], ascending=[True, False, True])
+    first = ordered.drop_duplicates("group")
+    return dict(zip(first["group"], first["cell"], strict=True))
 
 
 def _places(targets: pd.DataFrame, seed: int, label: str | None) -> dict[str, float]:

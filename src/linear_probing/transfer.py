@@ -95,7 +95,6 @@ def score_layer(sides: Sequence[Side], learnt: Sequence[Direction]) -> dict[str,
         If states and directions do not fit.
     """
     folds = [one for one in learnt if one.fold != ALL]
-    of_task = {task: side for side in sides for task in side.tasks}
     found: dict[str, np.ndarray] = {}
     for test in sides if folds else ():
         layer = folds[0].layer
@@ -109,9 +108,9 @@ def score_layer(sides: Sequence[Side], learnt: Sequence[Direction]) -> dict[str,
                 do="name folders of one model",
             )
         scores = states @ vectors.T + np.concatenate([one.offset for one in folds])
+        of_task = {task: allowed for train in sides for allowed in [may_score(train, test)] for task in train.tasks}
         for place, one in enumerate(folds):
-            allowed = may_score(of_task[one.task], test)
-            fold = int(one.fold)
+            allowed, fold = of_task[one.task], int(one.fold)
             for task in test.tasks:
                 key = "|".join((one.task, task, one.probe, layer_name(layer)))
                 table = found.setdefault(key, np.full(allowed.shape, np.nan, dtype=np.float32))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from linear_probing import code_length
-from linear_probing.code_length import CodeLengthError
+from linear_probing.probing import code_length
+from linear_probing.probing.code_length import CodeLengthError
 
 GROUPS = np.repeat(np.arange(40), 5)
 

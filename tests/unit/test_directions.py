@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from linear_probing import directions
 from linear_probing.directions import Direction, DirectionError
-from linear_probing.discriminants import MeanDifference, ShrunkDiscriminant
+from linear_probing.probing.discriminants import MeanDifference, ShrunkDiscriminant
 from linear_probing.store import StoreError
 
 N, D = 90, 6
@@ -137,6 +137,7 @@ def test_states_of_another_width_are_refused(states):
             one.score(wrong)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_probe_that_is_not_linear_has_no_direction(states):
     fitted = make_pipeline(StandardScaler(), MLPClassifier(max_iter=2, tol=1e9, n_iter_no_change=1)).fit(
         states, np.arange(N) % 2

@@ -6,7 +6,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import NearestCentroid
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from linear_probing.discriminants import MeanDifference, ShrunkDiscriminant
+from linear_probing.probing.discriminants import MeanDifference, ShrunkDiscriminant
 
 
 @parametrize_with_checks([MeanDifference(), ShrunkDiscriminant()])

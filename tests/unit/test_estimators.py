@@ -8,9 +8,9 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
-from linear_probing import estimators
-from linear_probing.discriminants import MeanDifference, ShrunkDiscriminant
-from linear_probing.estimators import EstimatorError
+from linear_probing.probing import estimators
+from linear_probing.probing.discriminants import MeanDifference, ShrunkDiscriminant
+from linear_probing.probing.estimators import EstimatorError
 
 
 @dataclass(frozen=True)

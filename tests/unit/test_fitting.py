@@ -13,8 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from linear_probing import estimators, fitting, tables
-from linear_probing.estimators import EstimatorError
+from linear_probing import tables
+from linear_probing.probing import estimators, fitting
+from linear_probing.probing.estimators import EstimatorError
 
 N, D = 120, 5
 
@@ -39,6 +40,7 @@ def classes(features, labels):
     return labels + (features[:, 1] > 5)
 
 
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")  # fewer rows than a batch
 @pytest.mark.parametrize("name", ["mean_difference", "lda", "mlp"])
 def test_scores_are_those_of_a_pipeline_fitted_without_the_fold(features, labels, masks, name):
     estimator = estimators.make(name, None, {}, "binary", 3)

@@ -8,9 +8,11 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from linear_probing import labelings, permutations, protocol, tables
-from linear_probing.estimation.scoring import Sample, evaluate
-from linear_probing.permutations import PermutationError, null_scores
+from linear_probing import tables
+from linear_probing.estimation.metrics import evaluate
+from linear_probing.estimation.scoring import Sample
+from linear_probing.probing import labelings, permutations, protocol
+from linear_probing.probing.permutations import PermutationError, null_scores
 
 N_FOLDS = 4
 

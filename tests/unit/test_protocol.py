@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from linear_probing import controls, protocol, tables
+from linear_probing import tables
+from linear_probing.probing import controls, protocol
 
 N, D = 120, 5
 

@@ -294,7 +294,7 @@ def test_an_explanation_says_what_a_digest_is_made_of(built, study):
     assert f"features: {built.activations['atlas', 'place']}" in text
     assert "penalties.ridge: 100.0" in text
     assert "tasks.place.position.splits: group, country, types" in text
-    assert "linear_probing.protocol" in text
+    assert "linear_probing.probing.protocol" in text
     assert "scikit-learn" in text
     assert text.endswith(f"It is what today's code and {study.file.name and artefacts.shown(study.file)} ask for.")
 

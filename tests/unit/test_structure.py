@@ -21,7 +21,7 @@ ALLOWED = {
     "tokens": {"models", "chat"},
     "models": {"architecture"},
     "activations": {"models", "tokens", "extraction"},
-    "probes": {"protocol", "controls", "estimators", "fitting", "directions"},
+    "probes": {"probing", "solving", "splits", "directions"},
     "transfer": {"directions"},
     "statistics": {"estimation", "probes", "transfer"},
     "figures": {"drawing"},
@@ -232,6 +232,51 @@ def test_what_was_probed_is_extracted_again_only_where_all_is_asked_for(tiny, ex
     assert (again.rule, again.folders) == ("activations_atlas_0_again", [extracted.activations["atlas", "place"]])
 
 
+def test_what_transfer_reads_is_extracted_with_what_is_to_be_probed(tiny, extracted):
+    """The probes of cities are there, the transfer of its model is not: the states are needed again."""
+    Path(extracted.shard_record(tiny.model("atlas"), "cities", 0)).unlink()
+    probes, moved = Path(extracted.record(extracted.probes["atlas", "cities"])), Path(extracted.transfer["atlas"])
+    for record in (probes, moved / "record.json"):
+        (job,) = extracted.extractions()
+        assert (job.rule, job.folders) == ("activations_atlas_0", [extracted.activations["atlas", "cities"]])
+        record.parent.mkdir(parents=True)
+        record.touch()
+    (job,) = extracted.extractions()
+    assert job.rule == "activations_atlas_0_again"
+
+
+def test_transfer_asks_for_tables_states_and_probes_of_binary_tasks(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = jobs.Jobs(tiny)
+    digest = asked.transfer["atlas"].rpartition("-")[2]
+    wildcards = type("W", (), {"model": "atlas", "digest": digest})
+    found = [*asked.tables_of_transfer(wildcards), *asked.states_of_transfer(wildcards)]
+    found += asked.probes_of_transfer(wildcards)
+    assert [str(Path(path).parent) for path in found] == asked.inputs[asked.transfer["atlas"]]
+    with pytest.raises(SettingsError, match=r"is not that of today's code"):
+        asked.tables_of_transfer(type("W", (), {"model": "atlas", "digest": "0123456789"}))
+
+
+def test_what_is_made_asks_for_nothing_that_is_not_there(tiny, extracted):
+    """Else states that another stage needs again would make Snakemake probe again."""
+    cities, transfer = extracted.probes["atlas", "cities"], extracted.transfer["atlas"]
+    gone = extracted.shard_record(tiny.model("atlas"), "cities", 0)
+    Path(gone).unlink()
+    of_probes = type("W", (), {"model": "atlas", "dataset": "cities", "digest": cities.rpartition("-")[2]})
+    of_transfer = type("W", (), {"model": "atlas", "digest": transfer.rpartition("-")[2]})
+    assert len(extracted.states_for(of_probes)) == 1
+    assert len(extracted.states_of_transfer(of_transfer)) == len(extracted.probes_of_transfer(of_transfer)) == 2
+    for folder in (cities, transfer):
+        Path(folder).mkdir(parents=True)
+        Path(extracted.record(folder)).touch()
+    assert len(extracted.states_for(of_probes)) == 1, "its tables are not there: it will be made again"
+    assert gone not in extracted.states_of_transfer(of_transfer)
+    assert extracted.probes_of_transfer(of_transfer) == [extracted.record(cities)]
+    Path(extracted.tables["cities"]).mkdir(parents=True)
+    Path(extracted.record(extracted.tables["cities"])).touch()
+    assert extracted.states_for(of_probes) == []
+
+
 def test_a_model_with_shards_has_a_job_for_each(tiny_content, root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_content["models"]["atlas"].update(shards=3, device="cuda")
@@ -317,7 +362,7 @@ MADE_OF = {
     "datasets": {"name", "builder", "n_cities", "n_contexts", "n_folds", "seed", "sources"},
     "tokens": {"tables", "tokenizer", "context", "classes", "chat", "position"},
     "activations": {"tokens", "weights", "twin", "dtype", "stored_dtype", "layers", "blocks", "prefix_trees", "shards"},
-    "probes": {"features", "tasks", "penalties", "seed"},
+    "probes": {"features", "tasks", "penalties", "seed", "controls"},
     "transfer": {"tables", "features", "probes", "tasks"},
     "statistics": {"probes", "transfer", "models", "bootstrap", "seed", "tasks"},
     "figures": {"statistics"},

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from linear_probing import directions, store, tables, transfer
 from linear_probing.directions import Direction, DirectionError
-from linear_probing.discriminants import MeanDifference
+from linear_probing.probing.discriminants import MeanDifference
 from linear_probing.transfer import Side, TransferError
 
 D, LAYERS = 5, (0, 3)

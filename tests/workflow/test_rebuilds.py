@@ -16,9 +16,9 @@ from safetensors.numpy import load_file, save_file
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("clones")]
 DRAWN = {"figures": 1}
 TAIL = {"statistics": 1, "figures": 1}
-BELOW_ATLAS = {"activations": 1, "probes": 3, **TAIL}
-BELOW_BOTH = {"activations": 2, "probes": 6, **TAIL}
-ALL_PROBES = {"probes": 6, "baselines": 3, **TAIL}
+BELOW_ATLAS = {"activations": 1, "probes": 3, "transfer": 1, **TAIL}
+BELOW_BOTH = {"activations": 2, "probes": 6, "transfer": 2, **TAIL}
+ALL_PROBES = {"probes": 6, "baselines": 3, "transfer": 2, **TAIL}
 ONE_DATA_SET = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **TAIL}
 WEIGHTS = "data/models/atlas/model.safetensors"
 EXPLAIN = ("python", "-m", "linear_probing.provenance", "explain")
@@ -85,11 +85,16 @@ def test_p3_other_weights_of_the_same_size_and_time_plan_all_below_them(second):
         ("src/linear_probing/extraction/reading.py", "# Filled inside", "# It is filled inside", DRAWN),
         ("src/linear_probing/figures.py", "if number else", "if number > 0 else", DRAWN),
         ("src/linear_probing/statistics.py", "SUMMARY_DIGITS = 4", "SUMMARY_DIGITS = 3", TAIL),
-        ("src/linear_probing/protocol.py", "MAX_ITERATIONS = 200", "MAX_ITERATIONS = 300", None),
+        ("src/linear_probing/probing/protocol.py", "MAX_ITERATIONS = 200", "MAX_ITERATIONS = 300", None),
         ("config/study.yaml", "ridge: [100.0]", "ridge: [50.0]", {"probes": 2, "baselines": 1, **TAIL}),
-        ("config/study.yaml", "logistic: [0.03]", "logistic: [0.1]", {"probes": 4, "baselines": 2, **TAIL}),
+        (
+            "config/study.yaml",
+            "logistic: [0.03]",
+            "logistic: [0.1]",
+            {"probes": 4, "baselines": 2, "transfer": 2, **TAIL},
+        ),
         ("config/study.yaml", "layers: [0, 3, 6]", "layers: [0, 6]", BELOW_BOTH),
-        ("config/study.yaml", "n_pairs: 120", "n_pairs: 130", ONE_DATA_SET),
+        ("config/study.yaml", "n_pairs: 120", "n_pairs: 130", {**ONE_DATA_SET, "transfer": 2}),
         ("envs/study.lock", "nnsight==0.8.1", "nnsight==0.8.2", BELOW_BOTH),
         ("envs/study.lock", "scikit-learn==", "scikit-learn==0", None),
         ("workflow/rules/probes.smk", "mem_mb=1000", "mem_mb=2000", DRAWN),
@@ -247,13 +252,16 @@ def test_a_run_that_holds_the_results_is_waited_for(second):
 def from_scratch(clone, threads):
     """Return the tables and figures of a run that starts with nothing, with so many threads a job."""
     clone.done(
-        "rm", "-r", *(f"results/{stage}" for stage in ("datasets", "tokens", "activations", "probes", "studies"))
+        "rm",
+        "-r",
+        *(f"results/{stage}" for stage in ("datasets", "tokens", "activations", "probes", "transfer", "studies")),
     )
-    rules = ("baselines", "probes", "activations_atlas_0", "activations_atlas-random_0")
+    rules = ("baselines", "probes", "transfer", "activations_atlas_0", "activations_atlas-random_0")
     done = clone.snakemake("--set-threads", *(f"{rule}={threads}" for rule in rules), config=None)
     assert done.returncode == 0, done.stderr[-3000:]
     for path in [
         *clone.folder.glob("results/runs/probes/**/*.json"),
+        *clone.folder.glob("results/runs/transfer/**/*.json"),
         *clone.folder.glob("results/runs/act*/**/*.json"),
     ]:
         assert json.loads(path.read_text())["threads"] == threads, path

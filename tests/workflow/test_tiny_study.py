@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("tiny")]
 core = pytest.mark.core
 COLUMNS = "model,task,part,split,probe,metric,layer,estimate,lower,upper,n,n_groups,majority,text_baseline,control"
 TAIL = {"statistics": 1, "figures": 1}
+BOTH = {"transfer": 2, **TAIL}
 
 
 @pytest.fixture(scope="module")
@@ -84,21 +85,21 @@ def test_a_clone_without_snakemakes_memory_has_nothing_to_do(clone):
         ("config/tiny.yaml", "n_resamples: 50", "n_resamples: 60", TAIL),
         ("config/tiny.yaml", "ridge: [100.0]", "ridge: [50.0]", {"probes": 2, "baselines": 1, **TAIL}),
         ("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130", None),
-        ("config/tiny.yaml", "layers: [0, 3, 6]", "layers: [0, 6]", {"activations": 2, "probes": 8, **TAIL}),
+        ("config/tiny.yaml", "layers: [0, 3, 6]", "layers: [0, 6]", {"activations": 2, "probes": 8, **BOTH}),
         (
             "src/linear_probing/extraction/trees.py",
             "CAPACITY = 256",
             "CAPACITY = 128",
-            {"activations": 2, "probes": 8, **TAIL},
+            {"activations": 2, "probes": 8, **BOTH},
         ),
         pytest.param(
             "src/linear_probing/extraction/reading.py", "# Filled inside", "# It is filled inside", {}, marks=core
         ),
         (
-            "src/linear_probing/protocol.py",
+            "src/linear_probing/probing/protocol.py",
             "MAX_ITERATIONS = 200",
             "MAX_ITERATIONS = 300",
-            {"probes": 8, "baselines": 4, **TAIL},
+            {"probes": 8, "baselines": 4, **BOTH},
         ),
         ("src/linear_probing/estimation/scoring.py", "/ 2.0", "/ 2.5", TAIL),
         ("src/linear_probing/drawing/style.py", "PNG_DPI = 300", "PNG_DPI = 200", {"figures": 1}),
@@ -116,7 +117,7 @@ def test_a_change_runs_what_follows_from_it_and_nothing_else(clone, path, old, n
     clone.edit(path, old, new)
     planned = clone.planned()
     if expected is None:  # data sets change: one or all, and everything after them
-        assert planned.keys() == {"datasets", "tokens", "activations", "baselines", "probes", "statistics", "figures"}
+        assert planned.keys() == {"datasets", "tokens", "activations", "baselines", "probes", *BOTH}
     else:
         assert planned == expected
 
@@ -135,13 +136,16 @@ def test_a_missing_folder_of_activations_is_extracted_again_alone(clone):
 
 
 def test_what_was_probed_is_not_extracted_again_beside_what_was_not(clone):
-    """As in a clone whose activations were not pulled."""
+    """As in a clone whose activations were not pulled; transfer reads those of the data sets with a binary task."""
     shutil.rmtree(clone.folder / "results" / "activations")
     clone.edit("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130")
-    one = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **TAIL}
+    one = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **BOTH}
     assert clone.planned() == one
     assert clone.snakemake().returncode == 0
-    assert {path.name.rpartition("-")[0] for path in clone.folder.glob("results/activations/*/*")} == {"larger_than"}
+    assert {path.name.rpartition("-")[0] for path in clone.folder.glob("results/activations/*/*")} == {
+        "cities",
+        "larger_than",
+    }
     assert clone.planned() == {}
     assert clone.run("snakemake", "activations", "--cores", "2", "--configfile", "config/tiny.yaml").returncode == 0
     assert len(list(clone.folder.glob("results/activations/*/*/*.safetensors"))) == 8
@@ -163,7 +167,7 @@ def test_a_study_with_fewer_data_sets_makes_its_own_tables_at_once(clone):
 
 def test_a_changed_data_set_runs_its_own_chain_alone(clone):
     clone.edit("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130")
-    one = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **TAIL}
+    one = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **BOTH}
     assert clone.planned() == one
     assert clone.snakemake().returncode == 0
     clone.edit("config/tiny.yaml", "n_pairs: 130", "n_pairs: 120")
@@ -196,7 +200,7 @@ def test_shards_are_jobs_of_their_own_and_give_the_same_numbers(clone, study):
     content["name"] = "sharded"
     content["models"]["atlas"]["shards"] = 3
     (clone.folder / "config" / "sharded.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    assert clone.planned("config/sharded.yaml") == {"activations": 6, "probes": 8, **TAIL}
+    assert clone.planned("config/sharded.yaml") == {"activations": 6, "probes": 8, **BOTH}
     assert clone.snakemake(config="config/sharded.yaml").returncode == 0
     (folder,) = [f for f in clone.folder.glob("results/activations/atlas/cities-*") if len(list(f.iterdir())) == 6]
     assert sorted(path.name for path in folder.glob("*.json")) == [f"shard-{n}-of-3.json" for n in range(3)]
@@ -278,7 +282,7 @@ def test_values_on_the_command_line_are_refused(clone):
 
 def test_the_manifest_names_what_is_there(finished, study):
     manifest = json.loads((study / "manifest.json").read_text())
-    for key in ("datasets", "tokens", "activations", "probes"):
+    for key in ("datasets", "tokens", "activations", "probes", "transfer"):
         assert all((finished.folder / path).is_dir() for path in manifest[key])
 
 
@@ -299,7 +303,7 @@ def test_every_artefact_has_both_records_and_they_say_all(finished):
     results = finished.folder / "results"
     records = [*results.rglob("record*.json"), *results.glob("activations/*/*/shard-*.json")]
     records = [path for path in records if "runs" not in path.relative_to(results).parts]
-    assert len(records) == 4 + 4 + 8 + 12 + 2
+    assert len(records) == 4 + 4 + 8 + 12 + 2 + 2
     for path in records:
         record = json.loads(path.read_text())
         assert record.keys() == {"digest", "stage", "made_of", "code", "pins", "files"}
@@ -320,7 +324,7 @@ def test_the_history_of_the_study_is_whole(study):
     text = (study / "provenance.json").read_text()
     graph = {entity["@id"]: entity for entity in json.loads(text)["@graph"]}
     actions = [entity for entity in graph.values() if entity["@type"] == "CreateAction"]
-    assert len(actions) == 30 + 1, "a job each, and the study"
+    assert len(actions) == 32 + 1, "a job each, and the study"
     assert all("startTime" in action and "endTime" in action for action in actions)
     for entity in graph.values():
         for value in entity.values():

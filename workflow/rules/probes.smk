@@ -39,7 +39,7 @@ rule probes:
     params:
         config=JOBS.configuration_for,
         tables=folder_of("input", "tables"),
-        states=folder_of("input", "states"),
+        states=folders_of("states"),
         folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.probes --config {params.config:q} --dataset {wildcards.dataset}"

@@ -102,7 +102,8 @@ def baseline_rows(study: Study, scores: Scores, view: View) -> list[dict[str, An
         found[name] = scores.get(TEXT_MODEL, task, view.split, "true", name)[view.rows]
     rows = []
     for name, values in found.items():
-        estimate = interval(evaluate(task.metric, values, view.sample), study.bootstrap.confidence, view.n_groups)
+        values_of_all = evaluate(task.metric, values, view.sample)
+        estimate = interval(values_of_all, study.bootstrap.confidence, view.n_groups, view.n_folds)
         rows.append({"baseline": name, **view.keys, **vars(estimate), **view.counts})
     return rows
 

@@ -1,6 +1,7 @@
 """Intervals from the resamples of a metric."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +21,7 @@ class Estimate:
     upper: float
 
 
+@cache
 def tail(n_groups: int, confidence: float, n_folds: int = 1) -> float:
     """Return the share of resamples that an interval leaves out at each end: the expanded percentile interval.
 
@@ -67,8 +69,11 @@ def interval(values: Float[np.ndarray, " resample"], confidence: float, n_groups
 
     Examples
     --------
-    >>> interval(np.array([0.5, *np.linspace(0, 1, 1001)]), 0.95, 50)
-    Estimate(estimate=0.5, lower=0.021179411211, upper=0.978820588789)
+    Of resamples spread evenly over 0 to 1, the quantiles are the shares themselves: see `tail`.
+
+    >>> found = interval(np.array([0.5, *np.linspace(0, 1, 1001)]), 0.95, 50)
+    >>> [found.estimate, round(found.lower, 4), round(found.upper, 4)]
+    [0.5, 0.0212, 0.9788]
     """
     resampled = values[1:]
     lower = upper = np.nan

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from linear_probing import store, tables
-from linear_probing.probes import FITS, SCORES
+from linear_probing.probes import CODE, FITS, PERMUTED, SCORES
 from linear_probing.settings import TEXT_MODEL, Study, Task
 from linear_probing.stage import StudyError
+from linear_probing.transfer import COSINES
+from linear_probing.transfer import SCORES as TRANSFER
 
 DO = "run snakemake again; it makes what is missing"
-PERMUTATIONS, CODE = "permutations.safetensors", "code.csv"
-TRANSFER, COSINES = "transfer.safetensors", "cosines.csv"
 CODE_COLUMNS = ["model", "task", "features", "portion", "n_train", "n_coded", "n_classes", "bits", "uniform_bits"]
 
 
@@ -140,8 +140,8 @@ def read_scores(
         model = folder.parent.name
         arrays.setdefault(model, {}).update(store.read_tensors(folder / SCORES))
         fits.append(_read_table(folder / FITS, model))
-        if (folder / PERMUTATIONS).exists():
-            permutations.setdefault(model, {}).update(store.read_tensors(folder / PERMUTATIONS))
+        if (folder / PERMUTED).exists():
+            permutations.setdefault(model, {}).update(store.read_tensors(folder / PERMUTED))
         if (folder / CODE).exists():
             codes.append(_read_table(folder / CODE, model))
     expected = {TEXT_MODEL, *(model.name for model in study.models)}
@@ -149,23 +149,22 @@ def read_scores(
     if absent:
         raise StatisticsError(f"no folder was given for {absent[0]}", file=study.file, do=DO)
     code = pd.concat(codes, ignore_index=True) if codes else pd.DataFrame(columns=CODE_COLUMNS)
-    transferred, cosines = read_transfer(study, transfer)
+    transferred, cosines = read_transfer(transfer)
     return Scores(targets, arrays, pd.concat(fits, ignore_index=True), permutations, code, transferred, cosines)
 
 
-def read_transfer(study: Study, folders: Sequence[Path]) -> tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]:
-    """Read scores by model, then key, and cosines, of folders named `{model}-{digest}` or standing in one of its name.
+def read_transfer(folders: Sequence[Path]) -> tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]:
+    """Read the transfer stage's scores by model, then key, and its cosines, of folders standing in one of their model.
 
     Raises
     ------
     StatisticsError
         If a file is missing or cut.
     """
-    names = {model.name for model in study.models}
     arrays: dict[str, dict[str, np.ndarray]] = {}
     cosines = []
     for folder in folders:
-        model = folder.parent.name if folder.parent.name in names else tables.dataset_name(folder)
+        model = folder.parent.name
         arrays.setdefault(model, {}).update(store.read_tensors(folder / TRANSFER))
         found = _read_table(folder / COSINES, model)
         cosines.append(found[["model", *(column for column in found if column != "model")]])

@@ -48,6 +48,11 @@ class View:
     n_groups: int
 
     @property
+    def n_folds(self) -> int:
+        """Folds whose probes scored these targets."""
+        return len(np.unique(self.sample.folds))
+
+    @property
     def keys(self) -> dict[str, Any]:
         """The columns that name this view in a table."""
         return {"task": self.task.name, "part": self.part, "split": self.split, "metric": self.task.metric}
@@ -164,4 +169,4 @@ class Curves:
 
     def estimate(self, values: Float[np.ndarray, " resample"], metric: str = "") -> Estimate:
         """Return the first value with the interval of the others; `metric` names one whose resamples are biased."""
-        return interval_of(metric, values, self.study.bootstrap.confidence, self.view.n_groups)
+        return interval_of(metric, values, self.study.bootstrap.confidence, self.view.n_groups, self.view.n_folds)

@@ -4,6 +4,7 @@ In: features and the task's plan, which is the same for every layer. Out: arrays
 `Probed`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,21 +12,21 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from linear_probing import code_length, estimators, permutations
 from linear_probing.directions import Direction, from_pipeline
-from linear_probing.fitting import fit_folds, fit_one
+from linear_probing.probing import code_length, estimators, permutations
+from linear_probing.probing.fitting import fit_folds, fit_one
 from linear_probing.probing.runs import TYPES, names_of, runs_of
+from linear_probing.probing.sweep import Linear, Run, sweep
 from linear_probing.settings import ProbeSpec, Study, Task
 from linear_probing.solving import logistic
 from linear_probing.splits import GROUP
 from linear_probing.store import layer_name
-from linear_probing.sweep import Linear, Run, sweep
 from linear_probing.tables import Tables
 
 
 @dataclass(frozen=True)
 class Probed:
-    """Arrays by key, rows of fits.csv, checks.csv and code.csv, permuted scores by key, and directions; see probes.py."""
+    """Arrays by key, rows of fits.csv, checks.csv and code.csv, permuted scores, and directions; see probes.py."""
 
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     fits: list[dict[str, Any]] = field(default_factory=list)
@@ -135,8 +136,10 @@ def _probe_otherwise(
         of_all, _ = fit_one(estimator, states, run.labels)
         folds = [*(str(fit.fold) for fit in found.fits), "all"]
         for fold, fitted in zip(folds, (*found.pipelines, of_all), strict=True):
-            words = {"task": task.name, "probe": name, "layer": layer, "names": names, "metric": task.metric}
-            probed.directions.append(from_pipeline(fitted, **words, fold=fold))
+            direction = from_pipeline(
+                fitted, task=task.name, probe=name, layer=layer, names=names, metric=task.metric, fold=fold
+            )
+            probed.directions.append(direction)
 
 
 def parts_of(targets: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -164,9 +167,9 @@ def _code(probed: Probed, states: Float[np.ndarray, "target d"], features: str, 
 def fit_portions(
     features: Float[np.ndarray, "target d"],
     labels: np.ndarray,
-    trained: list[np.ndarray],
-    coded: list[np.ndarray],
-    penalties: list[float],
+    trained: Sequence[np.ndarray],
+    coded: Sequence[np.ndarray],
+    penalties: Sequence[float],
     n_classes: int,
 ) -> list[np.ndarray]:
     """Return per portion the probabilities (n_penalties, n_coded, n_classes): all fits at once; a `code_length.Fit`."""

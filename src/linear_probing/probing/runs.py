@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from linear_probing import controls
+from linear_probing.probing import controls
+from linear_probing.probing.sweep import Run
 from linear_probing.settings import Study, Task
 from linear_probing.splits import GROUP, ROW, masks_for, seed_split, train_split
-from linear_probing.sweep import Run
 from linear_probing.tables import Tables
 
 TYPES = "types"
@@ -45,7 +45,8 @@ def scarcity(task: Task, targets: pd.DataFrame, n_folds: int) -> str:
         return ""
     n_groups = targets.groupby(targets[task.label].astype(str))["group"].nunique()
     least = str(n_groups.idxmin())
-    return f"class {least} stands in {n_groups[least]} of at least {n_folds} groups" if n_groups[least] < n_folds else ""
+    scarce = n_groups[least] < n_folds
+    return f"class {least} stands in {n_groups[least]} of at least {n_folds} groups" if scarce else ""
 
 
 def runs_of(study: Study, task: Task, data: Tables, drawn: bool) -> list[Run]:

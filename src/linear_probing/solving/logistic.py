@@ -63,7 +63,9 @@ class Scaled:
     scale: Float[np.ndarray, "d part"]
 
 
-def scale_parts(features: Float[np.ndarray, "row d"], rows: Bool[np.ndarray, "row part"], device: str = "cpu") -> Scaled:
+def scale_parts(
+    features: Float[np.ndarray, "row d"], rows: Bool[np.ndarray, "row part"], device: str = "cpu"
+) -> Scaled:
     """Return features scaled over all rows, with the mean and deviation of every training part.
 
     A feature that is constant in a training part keeps its scale, as StandardScaler leaves it: its coefficient is zero.
@@ -154,7 +156,11 @@ def fit(
         solution = newton.solve(design, asked, targets, n_classes, tolerance, start)
         values = newton.decision(design, solution, asked.part)
         found.append(
-            (*(_back(a) for a in (values, solution.coefficients, solution.intercepts)), solution.n_iterations, solution.converged)
+            (
+                *(_back(a) for a in (values, solution.coefficients, solution.intercepts)),
+                solution.n_iterations,
+                solution.converged,
+            )
         )
     values, coefficients, intercepts, n_iterations, converged = zip(*found, strict=True)
     return Fits(

@@ -103,7 +103,9 @@ class _Batch:
         if n_classes == 2:
             self.wanted = self.xp.astype(chosen, self.features.dtype)[:, :, None]
         else:
-            classes = self.xp.arange(n_classes, device=chosen.device) if hasattr(chosen, "is_cuda") else np.arange(n_classes)
+            classes = (
+                self.xp.arange(n_classes, device=chosen.device) if hasattr(chosen, "is_cuda") else np.arange(n_classes)
+            )
             self.wanted = self.xp.astype(chosen[:, :, None] == classes, self.features.dtype)
 
     def keep(self, kept: Array) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int, Shaped
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from linear_probing import protocol
+from linear_probing.probing import protocol
 
 N_FOLDS = 5
 CHUNK = 10
@@ -38,8 +38,8 @@ class Design:
         Weight of each of the first `n_informative` features in a label, whose noise has a variance of 1.
     """
 
-    n_groups: int = 60
-    n_rows: int = 6
+    n_groups: int = 100
+    n_rows: int = 4
     n_features: int = 12
     of_features: float = 0.3
     of_labels: float = 0.2

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from linear_probing import protocol
+from linear_probing.probing import protocol
 from linear_probing.stage import StudyError
 
 SHARES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -33,7 +33,7 @@ LEAST_ROWS = 8
 Rows = Int[np.ndarray, " row"]
 Probabilities = Float[np.ndarray, "penalty row class"]
 Fit = Callable[
-    [np.ndarray, np.ndarray, Sequence[np.ndarray], Sequence[np.ndarray], Sequence[float], int],
+    [np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray], list[float], int],
     "list[np.ndarray]",
 ]
 """(features, labels, rows that train, rows that are coded, penalties, n_classes) -> per portion the probabilities of

@@ -15,7 +15,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import get_tags
 
-from linear_probing.discriminants import MeanDifference, ShrunkDiscriminant
+from linear_probing.probing.discriminants import MeanDifference, ShrunkDiscriminant
 from linear_probing.settings import DO
 from linear_probing.stage import StudyError
 

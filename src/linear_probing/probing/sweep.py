@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from linear_probing.protocol import Fit, Masks, Outcome, ProbeError
+from linear_probing.probing.protocol import Fit, Masks, Outcome, ProbeError
 from linear_probing.solving import logistic, ridge
 
 
@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Linear:
-    """A fitted linear probe: `((states - mean) / scale) @ coefficients.T + intercept`; `fold` is None for all targets."""
+    """A fitted probe: `((states - mean) / scale) @ coefficients.T + intercept`; `fold` is None for that of all."""
 
     fold: int | None
     penalty: float
@@ -73,8 +73,8 @@ def note_of(run: Run, fold: int, n_classes: int) -> str:
     known, asked = np.unique(run.labels[train]), np.unique(run.labels[tested])
     if len(known) < 2:
         raise ProbeError(
-            f"fold {fold} of split {run.split}: a training part of {int(train.sum()):,} targets holds {len(known)} class,"
-            " expected at least 2",
+            f"fold {fold} of split {run.split}: a training part of {int(train.sum()):,} targets holds {len(known)}"
+            " class, expected at least 2",
             likely="a class is so rare that all its groups stand in the folds left out",
             do="use a larger data set or fewer folds",
         )
@@ -151,7 +151,7 @@ def _logistic(
     device: str,
 ) -> Swept:
     parts: dict[bytes, int] = {}
-    rows = []
+    rows: list[Shaped[np.ndarray, " target"]] = []
 
     def part_of(mask: Shaped[np.ndarray, " target"]) -> int:
         key = mask.tobytes()
@@ -196,11 +196,12 @@ def _logistic(
                 end = (int(final.n_iterations[number]), bool(final.converged[number]))
                 fits.append(Fit(fold, chosen[number], *end, notes[place][fold]))
         outcomes.append(Outcome(scores, tuple(fits)))
-    wanted = [(number, fold) for number, (place, fold) in enumerate(outer) if place == 0]
-    for number, fold in [*wanted, (len(outer), None)]:
-        part, _, C = (*last, (everything, 0, overall))[number]
+    wanted: list[tuple[int, int | None]] = [(number, fold) for number, (place, fold) in enumerate(outer) if place == 0]
+    for number, fold_or_all in [*wanted, (len(outer), None)]:
+        part, _, penalty = [*last, (everything, 0, overall)][number]
         mean, scale = final.mean[:, part], final.scale[:, part]
-        probes.append(Linear(fold, C, mean, scale, final.coefficients[:, number].T, final.intercepts[number]))
+        probe = (mean, scale, final.coefficients[:, number].T, final.intercepts[number])
+        probes.append(Linear(fold_or_all, penalty, *probe))
     return Swept(tuple(outcomes), tuple(probes))
 
 

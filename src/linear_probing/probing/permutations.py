@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Shaped
 
-from linear_probing import labelings
+from linear_probing.probing import labelings
 from linear_probing.solving import ridge
 from linear_probing.solving.parts import Classes, Features, Masks
 from linear_probing.stage import StudyError

@@ -18,7 +18,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from linear_probing.estimators import EstimatorError
+from linear_probing.probing.estimators import EstimatorError
 
 Masks = Sequence[tuple[Bool[np.ndarray, " target"], Bool[np.ndarray, " target"]]]
 SMALLEST = float(np.finfo(np.float32).eps)

@@ -31,7 +31,7 @@ class ProbeError(StudyError):
 
 @dataclass(frozen=True)
 class Fit:
-    """Diagnostics of the fit that scored one outer fold; `n_iterations` is 0 for a closed form, `note` what is degraded."""
+    """Diagnostics of the fit that scored one outer fold; no iterations in a closed form; `note` says what is degraded."""
 
     fold: int
     penalty: float
