@@ -1,8 +1,8 @@
 """A probe under nested folds, five outer and five inner ones of each outer training part: our way and scikit-learn's.
 
-In: features, labels, groups. Out: per outer fold the chosen penalty and the test part's scores. All ways use the same folds
-of groups, scale within each training part, choose the penalty by the inner folds' log loss and fit it anew to
-the outer training part. scikit-learn gets the same float32 features, which is faster there than float64.
+In: features, labels, groups. Out: per outer fold the chosen penalty and the test part's scores. All ways use the same
+folds of groups, scale within each training part, choose the penalty by the inner folds' log loss and fit it anew to the
+outer training part. scikit-learn gets the same float32 features, which is faster there than float64.
 """
 
 import os
@@ -32,7 +32,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
 N_FOLDS = 5
 ROWS_PER_GROUP = 5
 EXPONENT = 1.5
-"""Of the power law: the committed model's standardised states have 1.5 to 2.2, most of them 1.5, by data set and layer."""
+"""Of the power law: the committed model's standardised states have 1.5 to 2.2, by data set and layer."""
 
 Mask = Bool[np.ndarray, " row"]
 
@@ -57,7 +57,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Choice:
-    """What one outer fold gave: the penalty, the inner loss of each penalty (mean per row), scores of the tested rows."""
+    """What one outer fold gave: the penalty, the inner loss of each penalty, in nats per row, scores of tested rows."""
 
     penalty: float
     losses: Float[np.ndarray, " penalty"]
@@ -67,9 +67,9 @@ class Choice:
 def draw(n: int, d: int, seed: int = 0, exponent: float = EXPONENT) -> Data:
     """Return features as a language model's states are, and labels of a noisy logistic model of them.
 
-    Variances fall as a power law (the k-th greatest is k ** -exponent) along random axes; half of each is shared by the rows
-    of a group.
-    Four features are massive, of a large mean and deviation, and one is near 1,000 in six rows and near 0 in all others.
+    Variances fall as a power law (the k-th greatest is k ** -exponent) along random axes; half of each is shared by the
+    rows of a group. Four features are massive, of a large mean and deviation, and one is near 1,000 in six rows and
+    near 0 in all others.
     """
     random = np.random.default_rng(seed)
     groups = np.arange(n) // ROWS_PER_GROUP
@@ -113,7 +113,7 @@ def ours(
     labelings: Int[np.ndarray, "row labeling"] | None = None,
     tolerance: float = logistic.TIGHT,
 ) -> list[list[Choice]]:
-    """Solve all folds, inner folds and penalties of all labelings together; return choices by labeling and outer fold."""
+    """Solve all folds, inner folds and penalties of all labelings together; return choices by labeling and fold."""
     labels = data.labels[:, None] if labelings is None else labelings
     parts = [part for fold in folds for part in (*(train for train, _ in fold.inner), fold.train)]
     scaled = logistic.scale_parts(data.features, np.stack(parts, axis=1), device)
@@ -180,7 +180,8 @@ def loop(
                 losses[place, number] += log_loss(next(found)[:, None, None], data.labels[held])[0]
     chosen = [penalties[place] for place in losses.argmin(axis=1)]
     final = work(one(fold.train, fold.test, C) for fold, C in zip(folds, chosen, strict=True))
-    return [Choice(*each) for each in zip(chosen, losses, final, strict=True)]
+    n_train = [fold.train.sum() for fold in folds]
+    return [Choice(C, loss / n, each) for C, loss, n, each in zip(chosen, losses, n_train, final, strict=True)]
 
 
 def grid_search(

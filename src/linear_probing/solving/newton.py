@@ -1,9 +1,9 @@
 """Newton's method for many penalised logistic problems on one feature matrix: every step is a product of matrices.
 
-The problems differ in training part, labels and penalty, and so does the scaling, which is that of the training part:
-a diagonal change of variables per problem, applied around products with the one matrix that all share. Newton's equations are
-solved by conjugate gradients, whose preconditioner takes the Hessian's weights for equal: then all Hessians share the
-eigenvectors of the features' Gram matrix. Nothing is approximated but the number of iterations.
+The problems differ in training part, labels and penalty, and so does the scaling, which is that of the training part: a
+diagonal change of variables per problem, applied around products with the one matrix that all share. Newton's equations
+are solved by conjugate gradients, whose preconditioner takes the Hessian's weights for equal: then all Hessians share
+the eigenvectors of the features' Gram matrix. Nothing is approximated but the number of iterations.
 
 Works on numpy arrays, and on torch tensors of any device, through the array API; float32 storage. Sums that standard
 deviations come from are float64. Cost: about ten to forty products of the features, forth and back, a problem.
@@ -70,7 +70,7 @@ class Problems:
 
 @dataclass(frozen=True)
 class Solution:
-    """Coefficients (d, n_problems, n_outputs) on the part's standardised features, intercepts, and how each fit ended."""
+    """Coefficients (d, n_problems, n_outputs) on the part's standardised features, intercepts, how each fit ended."""
 
     coefficients: Array
     intercepts: Array
@@ -154,17 +154,17 @@ class _Batch:
 
 def _equations(batch: _Batch, probabilities: Array, gradient: Array, slope: Array, forcing: float) -> tuple[Array, ...]:
     """Solve Newton's equations by preconditioned conjugate gradients: the step, and what it adds to the values."""
-    xp, C = batch.xp, batch.C[:, None]
+    xp, strength = batch.xp, batch.C[:, None]
     weights = probabilities * (1.0 - probabilities) * batch.rows
     total = weights.sum(0) + 1e-12
     mean = total / batch.features.shape[0]
-    damped = 1.0 / (batch.eigenvalues[:, None, None] * mean + 1.0 / C) - C
+    damped = 1.0 / (batch.eigenvalues[:, None, None] * mean + 1.0 / strength) - strength
 
     def precondition(residual: Array, free: Array, columns: Any) -> tuple[Array, Array]:
         if batch.basis is None:
-            return (damped[:, columns] + C[columns]) * residual, free / total[columns]
+            return (damped[:, columns] + strength[columns]) * residual, free / total[columns]
         shared = damped[:, columns] * batch.product(batch.basis.T, residual)
-        return C[columns] * residual + batch.product(batch.basis, shared), free / total[columns]
+        return strength[columns] * residual + batch.product(batch.basis, shared), free / total[columns]
 
     everything = slice(None)
     residual, free = -gradient, -slope
@@ -181,7 +181,7 @@ def _equations(batch: _Batch, probabilities: Array, gradient: Array, slope: Arra
         along, along_free = way[:, columns], way_free[columns]
         values = batch.forth(along, along_free, columns)
         curved, curved_free = batch.back(batch.curve(probabilities[:, columns], values, columns), columns)
-        curved = curved + along / C[columns]
+        curved = curved + along / strength[columns]
         height = (along * curved).sum(0).sum(1) + (along_free * curved_free).sum(1)
         length = (size[columns] / xp.clip(height, 1e-30, None))[:, None]
         step[:, columns] += length * along
