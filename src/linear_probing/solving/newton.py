@@ -1,9 +1,9 @@
 """Newton's method for many penalised logistic problems on one feature matrix: every step is a product of matrices.
 
-The problems differ in training part, labels and penalty, and so does the scaling, which is that of the training part:
-a diagonal change of variables per problem, applied around products with the one matrix that all share. Newton's
-equations are solved by conjugate gradients, whose preconditioner takes the Hessian's weights for equal: then all
-Hessians share the eigenvectors of the features' Gram matrix. Nothing is approximated but the number of iterations.
+The problems differ in training part, labels and penalty, and so does the scaling, which is that of the training part: a
+diagonal change of variables per problem, applied around products with the one matrix that all share. Newton's equations
+are solved by conjugate gradients, whose preconditioner takes the Hessian's weights for equal: then all Hessians share
+the eigenvectors of the features' Gram matrix. Nothing is approximated but the number of iterations.
 
 Works on numpy arrays, and on torch tensors of any device, through the array API; float32 storage. Sums that standard
 deviations come from are float64. Cost: about ten to forty products of the features, forth and back, a problem.
@@ -70,7 +70,7 @@ class Problems:
 
 @dataclass(frozen=True)
 class Solution:
-    """Coefficients (d, n_problems, n_outputs) on standardised features, intercepts, and how each fit ended."""
+    """Coefficients (d, n_problems, n_outputs) on the part's standardised features, intercepts, how each fit ended."""
 
     coefficients: Array
     intercepts: Array
@@ -98,7 +98,7 @@ class _Batch:
         self.shift = design.shift[:, problems.part][:, :, None]
         self.rows = design.rows[:, problems.part][:, :, None]
         self.n_train = self.rows.sum(0)[:, 0]
-        self.inverse_penalty = problems.strength
+        self.C = problems.strength
         chosen = labels[:, problems.labeling]
         if n_classes == 2:
             self.wanted = self.xp.astype(chosen, self.features.dtype)[:, :, None]
@@ -111,7 +111,7 @@ class _Batch:
     def keep(self, kept: Array) -> None:
         for name in ("inverse", "shift", "rows", "wanted"):
             setattr(self, name, getattr(self, name)[:, kept])
-        self.n_train, self.inverse_penalty = self.n_train[kept], self.inverse_penalty[kept]
+        self.n_train, self.C = self.n_train[kept], self.C[kept]
 
     def product(self, left: Array, right: Array) -> Array:
         """Return left @ right for `right` of shape (m, n_problems, n_outputs)."""
@@ -135,7 +135,7 @@ class _Batch:
             greatest = xp.max(values, axis=2, keepdims=True)
             total = xp.log(xp.exp(values - greatest).sum(2)) + greatest[:, :, 0]
             fit = (total - (self.wanted * values).sum(2))[:, :, None]
-        return (fit * self.rows).sum(0).sum(1) + squares / (2.0 * self.inverse_penalty)
+        return (fit * self.rows).sum(0).sum(1) + squares / (2.0 * self.C)
 
     def probabilities(self, values: Array) -> Array:
         xp = self.xp
@@ -154,17 +154,17 @@ class _Batch:
 
 def _equations(batch: _Batch, probabilities: Array, gradient: Array, slope: Array, forcing: float) -> tuple[Array, ...]:
     """Solve Newton's equations by preconditioned conjugate gradients: the step, and what it adds to the values."""
-    xp, loose = batch.xp, batch.inverse_penalty[:, None]
+    xp, strength = batch.xp, batch.C[:, None]
     weights = probabilities * (1.0 - probabilities) * batch.rows
     total = weights.sum(0) + 1e-12
     mean = total / batch.features.shape[0]
-    damped = 1.0 / (batch.eigenvalues[:, None, None] * mean + 1.0 / loose) - loose
+    damped = 1.0 / (batch.eigenvalues[:, None, None] * mean + 1.0 / strength) - strength
 
     def precondition(residual: Array, free: Array, columns: Any) -> tuple[Array, Array]:
         if batch.basis is None:
-            return (damped[:, columns] + loose[columns]) * residual, free / total[columns]
+            return (damped[:, columns] + strength[columns]) * residual, free / total[columns]
         shared = damped[:, columns] * batch.product(batch.basis.T, residual)
-        return loose[columns] * residual + batch.product(batch.basis, shared), free / total[columns]
+        return strength[columns] * residual + batch.product(batch.basis, shared), free / total[columns]
 
     everything = slice(None)
     residual, free = -gradient, -slope
@@ -181,7 +181,7 @@ def _equations(batch: _Batch, probabilities: Array, gradient: Array, slope: Arra
         along, along_free = way[:, columns], way_free[columns]
         values = batch.forth(along, along_free, columns)
         curved, curved_free = batch.back(batch.curve(probabilities[:, columns], values, columns), columns)
-        curved = curved + along / loose[columns]
+        curved = curved + along / strength[columns]
         height = (along * curved).sum(0).sum(1) + (along_free * curved_free).sum(1)
         length = (size[columns] / xp.clip(height, 1e-30, None))[:, None]
         step[:, columns] += length * along
@@ -235,7 +235,7 @@ def solve(
     for iteration in range(MAX_ITERATIONS + 1):
         probabilities = batch.probabilities(values)
         gradient, slope = batch.back((probabilities - batch.wanted) * batch.rows, everything)
-        gradient = gradient + w / batch.inverse_penalty[:, None]
+        gradient = gradient + w / batch.C[:, None]
         steepest = xp.maximum(xp.max(xp.max(xp.abs(gradient), axis=2), axis=0), xp.max(xp.abs(slope), axis=1))
         done = steepest <= tolerance * batch.n_train
         ended = np.asarray(done.cpu() if hasattr(done, "cpu") else done) | (iteration == MAX_ITERATIONS)

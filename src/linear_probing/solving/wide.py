@@ -46,7 +46,8 @@ class Short:
 def shorten(design: Design) -> tuple[Design, Short | None]:
     """Return the design with a preconditioner, and the same in the rows' basis; None where too many are uneven."""
     xp = array_namespace(design.features)
-    difference = xp.max(xp.abs(design.inverse_scale ** (-2.0) - 1.0), axis=1)
+    # An inverse of 0 marks a feature that is constant in a part: far from even.
+    difference = xp.max(xp.abs(xp.clip(design.inverse_scale, 1e-6, None) ** (-2.0) - 1.0), axis=1)
     uneven, even = xp.nonzero(difference > UNEVEN)[0], xp.nonzero(difference <= UNEVEN)[0]
     beside = design.features[:, uneven]
     gram = design.features @ design.features.T - beside @ beside.T
@@ -72,10 +73,11 @@ def shorten(design: Design) -> tuple[Design, Short | None]:
 
 def approach(design: Design, short: Short, problems: Problems, labels: Array, tolerance: float) -> Solution:
     """Return approximate solutions of two-class problems, a start for `newton.solve`; parameters as there."""
+    xp = array_namespace(design.features)
     found = newton.solve(short.design, problems, labels, 2, tolerance)
     rank = len(short.roots)
     inside, outside = found.coefficients[:rank, :, 0], found.coefficients[rank:, :, 0]
-    inverse = design.inverse_scale[:, problems.part]
+    inverse = xp.clip(design.inverse_scale[:, problems.part], 1e-6, None)
     w = design.features.T @ (short.vectors @ (inside / short.roots[:, None])) / inverse
     w[short.uneven] = outside
     b = found.intercepts[:, 0] + (design.shift[:, problems.part][short.even] * w[short.even]).sum(0)
