@@ -149,6 +149,37 @@ class Curves:
             return None
         return self._resampled((probe, layer, labeling, metric or self.task.metric), found)
 
+    def inner_losses(self) -> dict[int, dict[int, float]]:
+        """Return by layer and fold the inner loss of the task's own probe; of all targets, whatever the view's part.
+
+        Raises
+        ------
+        StatisticsError
+            If fits.csv does not say it for a layer.
+        """
+        fits = self.scores.fits
+        keys = {
+            "model": self.model,
+            "task": self.task.name,
+            "split": self.view.split,
+            "labeling": "true",
+            "probe": self.task.probe,
+        }
+        own = fits[np.logical_and.reduce([fits[column] == value for column, value in keys.items()])]
+        found = {}
+        for layer in self.layers:
+            rows = own[own["features"] == layer_name(layer)]
+            found[layer] = {} if "inner_loss" not in rows else dict(zip(rows["fold"], rows["inner_loss"], strict=True))
+            known = set(self.view.sample.folds.tolist()) <= set(found[layer])
+            if not known or not np.isfinite(list(found[layer].values())).all():
+                raise StatisticsError(
+                    f"fits of {self.model} for {self.task.name}, {self.view.split}, {layer_name(layer)}: a fold has no "
+                    "inner loss",
+                    likely="the probes were fitted by an earlier version",
+                    do=DO,
+                )
+        return found
+
     def _resampled(
         self, key: tuple[str, int, str, str], found: Float[np.ndarray, "target output"]
     ) -> Float[np.ndarray, " resample"]:
