@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from linear_probing.probing.sweep import Run, sweep
 
 N, FOLDS = 120, np.arange(120) % 4
-MASKS = [(FOLDS != fold, FOLDS == fold) for fold in range(4)]
+MASKS = [(fold != FOLDS, fold == FOLDS) for fold in range(4)]
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def oracle(features, labels, fold, estimator, loss):
     """Return the mean loss over the inner folds of an outer fold."""
     losses = []
     for inner in set(range(4)) - {fold}:
-        train, held = (FOLDS != fold) & (FOLDS != inner), FOLDS == inner
+        train, held = (fold != FOLDS) & (inner != FOLDS), inner == FOLDS
         fitted = make_pipeline(StandardScaler(), estimator).fit(features[train], labels[train])
         losses.append(loss(fitted, features[held], labels[held]))
     return np.mean(losses)
