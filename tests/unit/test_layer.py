@@ -178,5 +178,6 @@ def test_every_table_is_written_whole(probed, tmp_path):
     arrays = {"scores.safetensors", "permutations.safetensors", "directions.safetensors", "directions.json"}
     assert names == tables | arrays
     assert set(store.read_tensors(tmp_path / "permutations.safetensors")) == set(probed.permuted)
-    columns = ["task", "split", "labeling", "probe", "features", "penalty", "fold", "n_iterations", "converged", "note"]
+    named = ["task", "split", "labeling", "probe", "features"]
+    columns = [*named, "penalty", "fold", "n_iterations", "converged", "note", "inner_loss"]
     assert list(pd.read_csv(tmp_path / "fits.csv")) == columns

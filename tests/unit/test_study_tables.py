@@ -57,8 +57,16 @@ def arrays():
     return {"text": flat, "atlas": found, "atlas-random": dict(found)}
 
 
+def fits_of(arrays):
+    """Return fits whose inner loss is less in layer 6, in each of three folds."""
+    keys = [(model, *key.split("|")) for model, found in arrays.items() for key in found if key.count("|") == 4]
+    fits = pd.DataFrame(keys, columns=["model", "task", "split", "labeling", "probe", "features"])
+    fits["inner_loss"] = np.where(fits["features"] == "layer_06", 0.3, 0.6)
+    return fits.merge(pd.DataFrame({"fold": [0, 1, 2]}), how="cross")
+
+
 def tables(study, targets, arrays):
-    return estimate_tables(study, Scores({"cities": targets}, arrays, pd.DataFrame()))
+    return estimate_tables(study, Scores({"cities": targets}, arrays, fits_of(arrays)))
 
 
 def row(table, **wanted):
@@ -66,6 +74,18 @@ def row(table, **wanted):
         table = table[table[column] == value]
     (found,) = table.to_dict("records")
     return found
+
+
+def test_the_best_layer_is_that_of_the_least_inner_loss(study, targets, arrays):
+    found = row(tables(study, targets, arrays)["best_layer.csv"], model="atlas", split="group", part="all")
+    assert (found["layer"], found["estimate"]) == (6, pytest.approx(0.75, abs=0.1))
+
+
+@pytest.mark.parametrize("change", [lambda fits: fits.drop(columns="inner_loss"), lambda fits: fits[fits["fold"] != 1]])
+def test_a_fold_without_an_inner_loss_is_an_error(study, targets, arrays, change):
+    scores = Scores({"cities": targets}, arrays, change(fits_of(arrays)))
+    with pytest.raises(StatisticsError, match=r"(?s)atlas for cities.truth, group, layer_00: a fold has no inner loss"):
+        estimate_tables(study, scores)
 
 
 def test_what_was_not_asked_for_is_a_table_without_rows(study, targets, arrays):

@@ -37,9 +37,6 @@ class View:
         The same targets with the labels of the control task.
     n_groups : int
         How many units the resamples draw from: the clusters, or the blocks that they are made of.
-    training : tuple[np.ndarray, Sample], optional
-        Where the data set has a test part of its own: the other targets, scored out of fold, with their sample. Layers
-        are chosen there.
     """
 
     task: Task
@@ -49,7 +46,6 @@ class View:
     sample: Sample
     control: Sample | None
     n_groups: int
-    training: tuple[Int[np.ndarray, " row"], Sample] | None = None
 
     @property
     def n_folds(self) -> int:
@@ -94,7 +90,6 @@ def views(study: Study, scores: Scores, task: Task) -> Iterator[View]:
             rows = np.flatnonzero(tested if fixed is None else tested & fixed)
             if not len(rows):
                 continue
-            others = np.flatnonzero(tested & ~fixed) if fixed is not None else rows[:0]
             random = np.random.default_rng([study.seed, *f"{task.name}|{split}|{part}".encode()])
             clusters, weights, n_groups = draw(cells[rows], study.bootstrap.n_resamples, random)
             sample = Sample(labels[rows], folds[rows], clusters, weights)
@@ -102,11 +97,7 @@ def views(study: Study, scores: Scores, task: Task) -> Iterator[View]:
             if split == TYPES and control is not None:
                 drawn = control if task.kind == "position" else control[:, 0].astype(int)
                 relabelled = Sample(drawn[rows], folds[rows], clusters, weights)
-            training = None
-            if len(others):
-                inside = np.unique(cells[others], return_inverse=True)[1]
-                training = others, Sample(labels[others], folds[others], inside, np.ones((1, int(inside.max()) + 1)))
-            yield View(task, split, part, rows, sample, relabelled, n_groups, training)
+            yield View(task, split, part, rows, sample, relabelled, n_groups)
 
 
 @dataclass(frozen=True)
@@ -159,6 +150,37 @@ class Curves:
         if found is None or (labeling == "control" and self.view.control is None):
             return None
         return self._resampled((probe, layer, labeling, metric or self.task.metric), found)
+
+    def inner_losses(self) -> dict[int, dict[int, float]]:
+        """Return by layer and fold the inner loss of the task's own probe; of all targets, whatever the view's part.
+
+        Raises
+        ------
+        StatisticsError
+            If fits.csv does not say it for a layer.
+        """
+        fits = self.scores.fits
+        keys = {
+            "model": self.model,
+            "task": self.task.name,
+            "split": self.view.split,
+            "labeling": "true",
+            "probe": self.task.probe,
+        }
+        own = fits[np.logical_and.reduce([fits[column] == value for column, value in keys.items()])]
+        found = {}
+        for layer in self.layers:
+            rows = own[own["features"] == layer_name(layer)]
+            found[layer] = {} if "inner_loss" not in rows else dict(zip(rows["fold"], rows["inner_loss"], strict=True))
+            known = set(self.view.sample.folds.tolist()) <= set(found[layer])
+            if not known or not np.isfinite(list(found[layer].values())).all():
+                raise StatisticsError(
+                    f"fits of {self.model} for {self.task.name}, {self.view.split}, {layer_name(layer)}: a fold has no "
+                    "inner loss",
+                    likely="the probes were fitted by an earlier version",
+                    do=DO,
+                )
+        return found
 
     def _resampled(
         self, key: tuple[str, int, str, str], found: Float[np.ndarray, "target output"]

@@ -87,6 +87,11 @@ def held_out(masks: Masks, outer: int, inner: int) -> Shaped[np.ndarray, " targe
     return masks[inner][1] & masks[outer][0]
 
 
+def n_held_out(masks: Masks, outer: int) -> int:
+    """Return how many targets the inner folds of an outer fold test, at least 1."""
+    return max(1, sum(int(held_out(masks, outer, inner).sum()) for inner in range(len(masks)) if inner != outer))
+
+
 def sweep(
     features: Float[np.ndarray, "target feature"],
     runs: Sequence[Run],
@@ -173,14 +178,14 @@ def _logistic(
     scaled = logistic.scale_parts(features, np.stack(rows, axis=1), device)
     labels = np.stack([run.labels for run in runs], axis=1)
     losses = [np.zeros((len(run.masks), len(penalties))) for run in runs]
-    if len(penalties) > 1:
-        inner = logistic.fit(scaled, labels, problems, n_classes)
-        for number, (place, one, other) in enumerate(pairs):
-            columns = slice(number * len(penalties), (number + 1) * len(penalties))
-            for outside, inside in ((one, other), (other, one)):
-                held = held_out(runs[place].masks, outside, inside)
-                values = inner.values[held][:, columns]
-                losses[place][outside] += log_loss(values, runs[place].labels[held])
+    # With one penalty too: layers are compared by these losses.
+    inner = logistic.fit(scaled, labels, problems, n_classes)
+    for number, (place, one, other) in enumerate(pairs):
+        columns = slice(number * len(penalties), (number + 1) * len(penalties))
+        for outside, inside in ((one, other), (other, one)):
+            held = held_out(runs[place].masks, outside, inside)
+            values = inner.values[held][:, columns]
+            losses[place][outside] += log_loss(values, runs[place].labels[held])
     chosen = [penalties[int(losses[place][fold].argmin())] for place, fold in outer]
     overall = penalties[int(losses[0].sum(axis=0).argmin())]
     last = [(part, place, C) for part, (place, _), C in zip(trained, outer, chosen, strict=True)]
@@ -194,7 +199,8 @@ def _logistic(
                 tested = run.masks[fold][1]
                 scores[tested] = final.values[tested, number]
                 end = (int(final.n_iterations[number]), bool(final.converged[number]))
-                fits.append(Fit(fold, chosen[number], *end, notes[place][fold]))
+                loss = float(losses[place][fold].min()) / n_held_out(run.masks, fold)
+                fits.append(Fit(fold, chosen[number], *end, notes[place][fold], loss))
         outcomes.append(Outcome(scores, tuple(fits)))
     wanted: list[tuple[int, int | None]] = [(number, fold) for number, (place, fold) in enumerate(outer) if place == 0]
     for number, fold_or_all in [*wanted, (len(outer), None)]:
@@ -219,7 +225,17 @@ def _ridge(
         codes = codes[:, 1:] if n_classes == 2 else codes
         found = ridge.ridge_out_of_fold(features, codes, run.masks, penalties, codes.shape[1])
         tested = [fold for fold, (_, test) in enumerate(run.masks) if test.any()]
-        fits = [Fit(fold, float(found.chosen[fold, 0]), 0, True, notes[place][fold]) for fold in tested]
+        fits = [
+            Fit(
+                fold,
+                float(found.chosen[fold, 0]),
+                0,
+                True,
+                notes[place][fold],
+                float(found.inner_losses[fold, 0]) / n_held_out(run.masks, fold),
+            )
+            for fold in tested
+        ]
         outcomes.append(Outcome(found.scores, tuple(fits)))
         if place == 0:
             probes = [_fitted(features, codes, run.masks[fit.fold][0], fit.penalty, fit.fold) for fit in fits]
