@@ -158,10 +158,20 @@ def check_labels(tables: Tables, tasks: tuple[Task, ...], folder: Path) -> None:
                 subject = f"task {task.name}: the label {column} of target {target} is NaN or empty"
                 raise DatasetError(subject, file=folder / "targets.csv", do="label every target, or leave it out")
             n_classes = values.nunique()
-            if n_classes < 2 or (task.kind == "binary" and n_classes != 2):
-                expected = "2" if task.kind == "binary" else "at least 2"
-                subject = f"task {task.name}: the label {column} has {n_classes} class, expected {expected}"
-                raise DatasetError(subject, file=folder / "targets.csv", do="probe a label that varies")
+            least = {"binary": 2, "multiclass": 3}.get(task.kind, 2)
+            if n_classes < least or (task.kind == "binary" and n_classes != 2):
+                expected = "2" if task.kind == "binary" else f"at least {least}"
+                subject = (
+                    f"task {task.name}: the label {column} has {n_classes} class{'es' * (n_classes != 1)}, expected"
+                )
+                do = "name its kind binary" if n_classes == 2 else "probe a label that varies"
+                raise DatasetError(f"{subject} {expected}", file=folder / "targets.csv", do=do)
+        for column in task.baselines:
+            numbers = pd.to_numeric(tables.targets[column], errors="coerce").to_numpy(float)
+            if not np.isfinite(numbers).all():
+                target = tables.targets["target_id"][~np.isfinite(numbers)].iloc[0]
+                subject = f"task {task.name}: the baseline {column} of target {target} is no finite number"
+                raise DatasetError(subject, file=folder / "targets.csv", do="fill it, or leave the baseline out")
 
 
 def fold_column(split: str) -> str:

@@ -141,7 +141,9 @@ def test_a_training_part_of_one_class_is_refused_by_name(study, task, data, stat
     targets = data.targets.assign(truth=np.where(data.targets["fold"] == "0", "1", "0"))
     with pytest.raises(ProbeError) as error:
         probe_layer(Probed(), states, 0, plan_of(study, task, replace(data, targets=targets), full=True), full=True)
-    assert "fold 0 of split group: a training part of 96 targets holds 1 class, expected at least 2" in str(error.value)
+    assert "split group without fold 0: a training part of 96 targets holds 1 class, expected at least 2" in str(
+        error.value
+    )
     assert "do:     use a larger data set or fewer folds" in str(error.value)
 
 

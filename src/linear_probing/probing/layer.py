@@ -5,7 +5,7 @@ In: features and the task's plan, which is the same for every layer. Out: arrays
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from linear_probing import tables
-from linear_probing.directions import Direction, from_pipeline
+from linear_probing.directions import Direction, from_pipeline, is_linear
 from linear_probing.probing import code_length, estimators, permutations
 from linear_probing.probing.fitting import fit_folds, fit_one
 from linear_probing.probing.runs import TYPES, names_of, runs_of
@@ -84,8 +84,8 @@ def plan_of(study: Study, task: Task, data: Tables, full: bool) -> Plan:
     shuffled = None
     if full and study.n_permutations and GROUP in task.splits:
         random = np.random.default_rng([study.seed, *task.name.encode()])
-        groups = data.targets["group"].to_numpy(str)
-        shuffled = permutations.permutations(runs[0].labels, groups, study.n_permutations, random)
+        groups, folds = (data.targets[name].to_numpy(str) for name in ("group", tables.fold_column(GROUP)))
+        shuffled = permutations.permutations(runs[0].labels, groups, study.n_permutations, random, folds)
     return Plan(study, task, data, runs, tuple(zip(specs, made, strict=True)), shuffled)
 
 
@@ -132,7 +132,7 @@ def _probe_otherwise(
     for run in (run for run in plan.runs if run.split in (GROUP, TYPES)):
         found = fit_folds(estimator, states, run.labels, run.masks)
         probed.enter(task, run, name, layer_name(layer), found.scores, found.fits)
-        if run is not plan.runs[0] or not hasattr(found.pipelines[0][-1], "coef_"):
+        if run is not plan.runs[0] or not is_linear(found.pipelines[0], plan.n_classes):
             continue
         of_all, _ = fit_one(estimator, states, run.labels)
         folds = [*(str(fit.fold) for fit in found.fits), "all"]
@@ -140,7 +140,7 @@ def _probe_otherwise(
             direction = from_pipeline(
                 fitted, task=task.name, probe=name, layer=layer, names=names, metric=task.metric, fold=fold
             )
-            probed.directions.append(direction)
+            probed.directions.append(replace(direction, split=run.split))
 
 
 def parts_of(targets: pd.DataFrame) -> dict[str, np.ndarray]:
