@@ -215,7 +215,7 @@ def solve(
         A problem is solved where no entry of its gradient, on standardised features and a row, is above this: the
         criterion of scikit-learn's solvers.
     start : Solution, optional
-        Where to begin; zero by default.
+        Where to begin; zero by default. Its iterations count.
 
     Returns
     -------
@@ -252,7 +252,8 @@ def solve(
             batch.keep(kept)
         step, step_free, moved = _equations(batch, probabilities, gradient, slope, FORCING)
         w, b, values = _descend(batch, (w, b, values), (step, step_free, moved), gradient, slope)
-    return Solution(found_w, found_b, n_iterations, converged)
+    before = 0 if start is None else start.n_iterations
+    return Solution(found_w, found_b, n_iterations + before, converged)
 
 
 def _descend(
