@@ -140,8 +140,8 @@ def solve(
     Returns
     -------
     (np.ndarray, Iterator[Tested])
-        Losses in the order of `strongest_first(alphas)`; zero without inner fits. A fold that tests nothing is not among
-        the scores.
+        Losses in the order of `strongest_first(alphas)`; zero without inner fits. A fold that tests nothing is not
+        among the scores.
     """
     ordered = strongest_first(alphas)
     solver, blocks = load(features, targets), features.blocks
