@@ -32,6 +32,9 @@ localrules:
 
 # Before the first job, and not in a dry run: what this study needs is not pruned for another's sake.
 onstart:
+    from linear_probing.probing import estimators
+
+    estimators.check(STUDY)
     JOBS.write_manifest()
 
 

@@ -6,7 +6,10 @@ working directory. Standard library, YAML and JSON schema only.
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +145,7 @@ class Artefacts:
         if model == TEXT_MODEL or self.study.is_later_twin(self.study.model(model)):
             return {}
         return {
-            "probes": [vars(spec) for spec in self.study.probes],
+            "probes": [{**vars(spec), "package": package_of(spec.path)} for spec in self.study.probes],
             "seeds": self.study.n_seeds,
             "permutations": self.study.n_permutations,
             "learning": self.study.learning,
@@ -157,7 +160,7 @@ class Artefacts:
             "features": [self.activations[model.name, name] for name in names],
             "probes": [self.probes[model.name, name] for name in names],
         }
-        made_of: dict[str, Any] = {key: sorted(self.made[one].digest for one in own) for key, own in folders.items()}
+        made_of: dict[str, Any] = {key: [self.made[one].digest for one in own] for key, own in folders.items()}
         made_of["tasks"] = sorted(task.name for task in self.study.tasks if task.kind == "binary")
         inputs = [one for own in folders.values() for one in own]
         self.transfer[model.name] = self._add(f"{model.name}/tasks", made("transfer", made_of), inputs)
@@ -228,6 +231,29 @@ class Artefacts:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             with replace_file(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
+
+
+def package_of(path: str | None) -> str:
+    """Return what a class outside the locked packages is made of: its package's version, or its module's digest.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such module.
+    """
+    top = (path or "").partition(".")[0]
+    if top in ("", "sklearn"):
+        return ""
+    with suppress(PackageNotFoundError):
+        return version(top)
+    module = str(path).rpartition(".")[0]
+    try:
+        origin = getattr(find_spec(module), "origin", None)
+    except (ImportError, ValueError):
+        origin = None
+    if origin is None:
+        raise SettingsError(f"probes: {module} cannot be imported", likely="a misspelt path", do=settings.DO)
+    return file_digest(Path(origin))
 
 
 def shown(path: Path) -> Path:

@@ -57,7 +57,8 @@ class Direction:
     coefficients : np.ndarray
         Of standardised states, shape (n_outputs, d): one output for two classes, else one per class or axis.
     intercept : np.ndarray
-        Shape (n_outputs,). A class that training lacked has coefficients of 0 and an intercept of minus infinity.
+        Shape (n_outputs,). Of another probe than the task's own, a class that training lacked has coefficients of 0
+        and an intercept of minus infinity.
     split : str
         The split whose folds these are.
     """
@@ -159,6 +160,23 @@ def from_pipeline(
         coefficients=coefficients,
         intercept=np.array(intercept),
     )
+
+
+def is_linear(fitted: Any, n_classes: int) -> bool:
+    """Return whether a fitted pipeline has one coefficient vector for each of its outputs: some have one a class pair.
+
+    Parameters
+    ----------
+    fitted : sklearn.pipeline.Pipeline
+        Of two steps.
+    n_classes : int
+        Of the task; 0 for numbers.
+    """
+    last = fitted[-1]
+    if not (hasattr(last, "coef_") and hasattr(last, "intercept_")):
+        return False
+    n_vectors, n_known = len(np.atleast_2d(last.coef_)), len(getattr(last, "classes_", ()))
+    return n_classes == 0 or n_vectors == (1 if n_known == 2 else n_known)
 
 
 def _all_classes(

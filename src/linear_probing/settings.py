@@ -323,7 +323,7 @@ def parse(content: Any, path: Path) -> Study:
         penalties={key: tuple(float(v) for v in values) for key, values in content["penalties"].items()},
         bootstrap=Bootstrap(**content["bootstrap"]),
         tasks=tuple(
-            Task(name, v["kind"], v["probe"], tuple(v["splits"]), tuple(v.get("baselines", ())))
+            Task(name, v["kind"], v["probe"], _splits(v["splits"]), tuple(v.get("baselines", ())))
             for name, v in content["tasks"].items()
         ),
         n_seeds=content.get("seeds", 3),
@@ -339,7 +339,8 @@ def parse(content: Any, path: Path) -> Study:
 def _plain_numbers(content: Any, path: Path) -> Any:
     """Return the content with whole numbers as integers (a schema takes 3.0 for one), and refuse .inf and .nan."""
     if isinstance(content, dict):
-        return {key: _plain_numbers(value, path) for key, value in content.items()}
+        # What an estimator is given stays as it is written: 1.0 may mean all features, and 1 a single one.
+        return {k: v if k == "parameters" else _plain_numbers(v, path) for k, v in content.items()}
     if isinstance(content, list):
         return [_plain_numbers(value, path) for value in content]
     if isinstance(content, float) and not math.isfinite(content):
@@ -353,6 +354,11 @@ def _layers(value: str | list[int]) -> tuple[int, ...] | None:
 
 def _probes(content: Mapping[str, Mapping[str, Any]]) -> tuple[ProbeSpec, ...]:
     return tuple(ProbeSpec(name, v.get("class"), v.get("parameters", {})) for name, v in content.items())
+
+
+def _splits(names: list[str]) -> tuple[str, ...]:
+    """Return the splits with `group`, the headline, first."""
+    return tuple(sorted(names, key=lambda name: name != "group"))
 
 
 def _dataset(name: str, value: Mapping[str, Any]) -> Dataset:
@@ -374,21 +380,39 @@ def _models(content: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Model
     return tuple(models)
 
 
+def _check_probes(study: Study) -> None:
+    for spec in study.probes:
+        what = None
+        if spec.name in {probe for probes in PROBES.values() for probe in probes}:
+            what = "the name is that of a task's own probe"
+        elif spec.path is not None and spec.name in OTHER_PROBES:
+            what = "the name is that of a built-in probe, which has its own class"
+        elif spec.path is None and spec.name not in OTHER_PROBES:
+            what = f"unknown probe; expected {', '.join(OTHER_PROBES)}, or a class"
+        if what:
+            raise SettingsError(f"probes.{spec.name}: {what}", file=study.file, do=f"give it another name; {DO}")
+    shares = [round(100 * share) for share in study.learning]
+    if len(set(shares)) < len(shares) or any(
+        abs(100 * s - n) > 1e-9 for s, n in zip(study.learning, shares, strict=True)
+    ):
+        subject = f"learning: {', '.join(map(str, study.learning))} are not different whole percents"
+        raise SettingsError(subject, file=study.file, do="name shares as 0.05, 0.1, 0.3")
+
+
 def _check(study: Study) -> None:
     if any(model.name == TEXT_MODEL for model in study.models):
         subject = f"models.{TEXT_MODEL}: the name stands for the baselines that read the text"
         raise SettingsError(subject, file=study.file, do=DO)
     for task in study.tasks:
         study.dataset(task.dataset)
+        if "group" not in task.splits:
+            subject = f"tasks.{task.name}.splits: group is not among them, which every control is scored under"
+            raise SettingsError(subject, file=study.file, do="add group; other splits stand beside it")
         if task.probe not in PROBES[task.kind]:
             known = ", ".join(sorted(PROBES[task.kind]))
             subject = f"tasks.{task.name}: probe {task.probe!r} cannot score a {task.kind} label; expected {known}"
             raise SettingsError(subject, file=study.file, do=DO)
-    own = {task.probe for task in study.tasks}
-    double = [spec.name for spec in study.probes if spec.name in own]
-    if double:
-        subject = f"probes.{double[0]}: the name is that of a task's own probe"
-        raise SettingsError(subject, file=study.file, do="give the other probe another name")
+    _check_probes(study)
     # After the tasks: one that misspells its data set also leaves that set without a task, and is the cause to name.
     without = [dataset.name for dataset in study.datasets if dataset.name not in study.probed]
     if without:

@@ -18,6 +18,7 @@ from linear_probing.stage import StudyError
 
 FILES = ("texts.csv", "targets.csv")
 CARD = "card.json"
+TEST = "test"
 REQUIRED = ("target_id", "text_id", "span_start", "span_end", "group", "type", "part", "fold")
 
 
@@ -157,10 +158,20 @@ def check_labels(tables: Tables, tasks: tuple[Task, ...], folder: Path) -> None:
                 subject = f"task {task.name}: the label {column} of target {target} is NaN or empty"
                 raise DatasetError(subject, file=folder / "targets.csv", do="label every target, or leave it out")
             n_classes = values.nunique()
-            if n_classes < 2 or (task.kind == "binary" and n_classes != 2):
-                expected = "2" if task.kind == "binary" else "at least 2"
-                subject = f"task {task.name}: the label {column} has {n_classes} class, expected {expected}"
-                raise DatasetError(subject, file=folder / "targets.csv", do="probe a label that varies")
+            least = {"binary": 2, "multiclass": 3}.get(task.kind, 2)
+            if n_classes < least or (task.kind == "binary" and n_classes != 2):
+                expected = "2" if task.kind == "binary" else f"at least {least}"
+                subject = (
+                    f"task {task.name}: the label {column} has {n_classes} class{'es' * (n_classes != 1)}, expected"
+                )
+                do = "name its kind binary" if n_classes == 2 else "probe a label that varies"
+                raise DatasetError(f"{subject} {expected}", file=folder / "targets.csv", do=do)
+        for column in task.baselines:
+            numbers = pd.to_numeric(tables.targets[column], errors="coerce").to_numpy(float)
+            if not np.isfinite(numbers).all():
+                target = tables.targets["target_id"][~np.isfinite(numbers)].iloc[0]
+                subject = f"task {task.name}: the baseline {column} of target {target} is no finite number"
+                raise DatasetError(subject, file=folder / "targets.csv", do="fill it, or leave the baseline out")
 
 
 def fold_column(split: str) -> str:
@@ -173,16 +184,31 @@ def cluster_column(targets: pd.DataFrame, split: str) -> str:
     return f"group_{split}" if f"group_{split}" in targets else "group"
 
 
+def fixed_test(cells: pd.Series) -> np.ndarray | None:
+    """Return which targets a data set's own test part holds, shape (n_targets,); None where it has none."""
+    found = (cells == TEST).to_numpy()
+    return found if found.any() else None
+
+
 def fold_masks(cells: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (trains, is tested) of shape (n_targets,) for every fold of a fold column.
+
+    Where a column has the cell `test`, its targets are the data set's own test part: the first fold tests them, and
+    they train nothing. The other folds, of all that trains, choose penalties and layers for it.
 
     Examples
     --------
     >>> [(t.tolist(), s.tolist()) for t, s in fold_masks(pd.Series(["0", "1", "0|1"]))]
     [([False, True, False], [True, False, False]), ([True, False, False], [False, True, False])]
+    >>> [(t.tolist(), s.tolist()) for t, s in fold_masks(pd.Series(["0", "1", "test"]))][:2]
+    [([True, True, False], [False, False, True]), ([False, True, False], [True, False, False])]
     """
     parts = [frozenset(cell.split("|")) for cell in cells]
-    names = sorted(set().union(*parts), key=int)
+    names = sorted(set().union(*parts), key=lambda name: (name != TEST, name if name == TEST else int(name)))
     return [
-        (np.array([name not in part for part in parts]), np.array([part == {name} for part in parts])) for name in names
+        (
+            np.array([name not in part and TEST not in part for part in parts]),
+            np.array([part == {name} for part in parts]),
+        )
+        for name in names
     ]

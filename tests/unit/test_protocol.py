@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -149,3 +150,26 @@ def test_control_positions_stay_places():
     places = np.repeat(np.eye(3), 2, axis=0)
     drawn = controls.control_labels(places, types, np.random.default_rng(1))
     assert sorted(map(tuple, drawn)) == sorted(map(tuple, places))
+
+
+def test_a_test_part_of_its_own_trains_nothing_and_the_other_folds_choose_for_it(features, labels):
+    cells = pd.Series(["test" if row % 5 == 0 else str(row % 3) for row in range(N)])
+    masks = tables.fold_masks(cells)
+    tested = (cells == "test").to_numpy()
+    train = ~tested
+    penalties = [0.001, 0.1, 10.0]
+    found = protocol.probe_out_of_fold(features, labels, masks, "logistic", penalties)
+    folds = [((train & (cells != k)).to_numpy(), (cells == k).to_numpy()) for k in ("0", "1", "2")]
+    assert all(
+        np.array_equal(one, other)
+        for mask, fold in zip(masks[1:], folds, strict=True)
+        for one, other in zip(mask, fold, strict=True)
+    )
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), LogisticRegression(tol=1e-8)),
+        {"logisticregression__C": penalties},
+        cv=[(np.flatnonzero(one[train]), np.flatnonzero(other[train])) for one, other in folds],
+        scoring="neg_log_loss",
+    ).fit(features[train], labels[train])
+    assert found.fits[0].penalty == search.best_params_["logisticregression__C"]
+    assert np.allclose(found.scores[tested, 0], search.decision_function(features[tested]), atol=1e-3)

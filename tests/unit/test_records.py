@@ -155,7 +155,7 @@ def test_an_artefact_under_anothers_name_is_found(built):
 
 
 def test_what_a_changed_configuration_leaves_is_stale_and_what_it_asks_for_is_missing(built, study):
-    after = Artefacts(change(study, lambda c: c["penalties"].update(ridge=[7.0])))
+    after = Artefacts(change(study, lambda c: c["tasks"]["place.position"].update(splits=["group"])))
     ridge = [place for (_, name), place in built.probes.items() if name == "place"]
     asked = [place for (_, name), place in after.probes.items() if name == "place"]
     manifest = "results/studies/tiny/manifest.json"

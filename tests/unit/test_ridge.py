@@ -128,10 +128,10 @@ def test_class_indices_are_solved_as_their_codes(d):
     labels = np.random.default_rng(3).integers(0, 4, size=(6, 80))
     labels[:3] = features[:, 0] > 0
     prepared = parts.Features(features, plain(80), np.float64)
-    chosen, folds = ridge.solve(prepared, parts.Classes(labels, 4), ALPHAS, 4)
+    losses, folds = ridge.solve(prepared, parts.Classes(labels, 4), ALPHAS, 4)
     codes = 2.0 * np.eye(4)[labels].transpose(1, 0, 2).reshape(80, 24) - 1.0
     scores, expected = oracle(features, codes, plain(80), ALPHAS, 4)
-    assert np.array_equal(np.array(sorted(ALPHAS, reverse=True))[chosen], expected)
+    assert np.array_equal(np.array(sorted(ALPHAS, reverse=True))[losses.argmin(axis=1)], expected)
     for tested in folds:
         np.testing.assert_allclose(2.0 * tested.scores.T - 1.0, scores[tested.rows], atol=2e-6)
 

@@ -225,22 +225,17 @@ def test_an_interval_of_calibration_errors_is_mirrored_at_its_estimate():
     assert (found.lower, found.upper) == (0.0, pytest.approx(0.09, abs=1e-4))
 
 
-def test_a_layer_is_chosen_on_other_folds_than_it_is_scored_on():
+def test_a_layer_is_chosen_for_each_fold_by_its_inner_loss():
     labels, folds = np.tile([0, 1], 6), np.repeat([0, 1, 2], 4)
     right, wrong = column(labels), column(1 - labels)
-    # Layer 1 is perfect in fold 0 and wrong elsewhere, layer 2 the reverse: fold 0 must get layer 2.
-    first = np.where(folds[:, None] == 0, right, wrong)
-    second = np.where(folds[:, None] == 0, wrong, right)
-    chosen = best_layers("auroc", {1: first, 2: second}, sample(labels, folds=folds))
-    assert chosen[0] == 2
-    assert (assemble({1: first, 2: second}, chosen, sample(labels, folds=folds))[:4] == second[:4]).all()
+    chosen = best_layers({1: {0: 0.7, 1: 0.2, 2: 0.3}, 2: {0: 0.6, 1: 0.4, 2: 0.9}})
+    assert chosen == {0: 2, 1: 1, 2: 1}
+    found = assemble({1: right, 2: wrong}, chosen, sample(labels, folds=folds))
+    assert np.array_equal(found, np.where(folds[:, None] == 0, wrong, right))
 
 
 def test_equal_layers_give_the_lowest():
-    labels, folds = np.tile([0, 1], 6), np.repeat([0, 1, 2], 4)
-    assert set(best_layers("auroc", {3: column(labels), 5: column(labels)}, sample(labels, folds=folds)).values()) == {
-        3
-    }
+    assert best_layers({5: {0: 0.5}, 3: {0: 0.5}}) == {0: 3}
     assert most_frequent([4, 2, 4, 2, 6]) == 2
 
 

@@ -121,7 +121,13 @@ def changed_paths(content, path, change):
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        (lambda c: c["penalties"].update(ridge=[7.0]), {"probes"}),
+        (lambda c: c["penalties"].update(ridge=[7.0]), {"probes", "transfer"}),
+        (lambda c: c["tasks"]["place.position"].update(splits=["group"]), {"probes"}),
+        (lambda c: c.update(seeds=3), {"probes", "transfer"}),
+        (lambda c: c.update(permutations=20), {"probes", "transfer"}),
+        (lambda c: c.update(learning=[]), {"probes", "transfer"}),
+        (lambda c: c.update(code_length=False), {"probes", "transfer"}),
+        (lambda c: c["probes"]["mlp"]["parameters"].update(max_iter=6), {"probes", "transfer"}),
         (lambda c: c["penalties"].update(logistic=[7.0]), {"probes", "transfer"}),
         (lambda c: c.update(layers=[0, 6]), {"activations", "probes", "transfer"}),
         (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations", "probes", "transfer"}),

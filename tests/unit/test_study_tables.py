@@ -57,8 +57,16 @@ def arrays():
     return {"text": flat, "atlas": found, "atlas-random": dict(found)}
 
 
+def fits_of(arrays):
+    """Return fits whose inner loss is less in layer 6, in each of three folds."""
+    keys = [(model, *key.split("|")) for model, found in arrays.items() for key in found if key.count("|") == 4]
+    fits = pd.DataFrame(keys, columns=["model", "task", "split", "labeling", "probe", "features"])
+    fits["inner_loss"] = np.where(fits["features"] == "layer_06", 0.3, 0.6)
+    return fits.merge(pd.DataFrame({"fold": [0, 1, 2]}), how="cross")
+
+
 def tables(study, targets, arrays):
-    return estimate_tables(study, Scores({"cities": targets}, arrays, pd.DataFrame()))
+    return estimate_tables(study, Scores({"cities": targets}, arrays, fits_of(arrays)))
 
 
 def row(table, **wanted):
@@ -66,6 +74,18 @@ def row(table, **wanted):
         table = table[table[column] == value]
     (found,) = table.to_dict("records")
     return found
+
+
+def test_the_best_layer_is_that_of_the_least_inner_loss(study, targets, arrays):
+    found = row(tables(study, targets, arrays)["best_layer.csv"], model="atlas", split="group", part="all")
+    assert (found["layer"], found["estimate"]) == (6, pytest.approx(0.75, abs=0.1))
+
+
+@pytest.mark.parametrize("change", [lambda fits: fits.drop(columns="inner_loss"), lambda fits: fits[fits["fold"] != 1]])
+def test_a_fold_without_an_inner_loss_is_an_error(study, targets, arrays, change):
+    scores = Scores({"cities": targets}, arrays, change(fits_of(arrays)))
+    with pytest.raises(StatisticsError, match=r"(?s)atlas for cities.truth, group, layer_00: a fold has no inner loss"):
+        estimate_tables(study, scores)
 
 
 def test_what_was_not_asked_for_is_a_table_without_rows(study, targets, arrays):
@@ -182,3 +202,18 @@ def test_pairs_are_resampled_by_the_blocks_they_share(study, targets, arrays):
     by_split = {split: row(found, model="atlas", part="all", split=split) for split in task.splits}
     assert [by_split[split]["n_groups"] for split in task.splits] == [24, 12]
     assert by_split["group"]["estimate"] == by_split["numbers"]["estimate"]
+
+
+def test_a_test_part_of_its_own_is_scored_alone_and_its_layer_chosen_in_training(study, targets, arrays):
+    held = (np.repeat(np.arange(N_GROUPS), 2) % 3 == 0)[:, None]
+    targets["fold"] = np.where(held[:, 0], "test", targets["fold"])
+    # In training layer 6 is the better one, in the test part layer 0.
+    arrays["atlas"] |= {
+        f"{TASK}|group|true|logistic|layer_00": np.where(held, RIGHT, -RIGHT),
+        f"{TASK}|group|true|logistic|layer_06": np.where(held, -RIGHT, RIGHT),
+    }
+    found = tables(study, targets, arrays)
+    by_layer = [row(found["layers.csv"], model="atlas", layer=k, split="group", part="all") for k in (0, 6)]
+    assert [(one["estimate"], one["n"], one["n_groups"]) for one in by_layer] == [(1.0, 16, 8), (0.0, 16, 8)]
+    best = row(found["best_layer.csv"], model="atlas", split="group", part="all")
+    assert (best["layer"], best["estimate"]) == (6, 0.0), "the test part has no say in the choice"

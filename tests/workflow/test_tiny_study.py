@@ -83,7 +83,8 @@ def test_a_clone_without_snakemakes_memory_has_nothing_to_do(clone):
     ("path", "old", "new", "expected"),
     [
         ("config/tiny.yaml", "n_resamples: 50", "n_resamples: 60", TAIL),
-        ("config/tiny.yaml", "ridge: [100.0]", "ridge: [50.0]", {"probes": 2, "baselines": 1, **TAIL}),
+        ("config/tiny.yaml", "ridge: [100.0]", "ridge: [50.0]", {"probes": 8, "baselines": 1, **BOTH}),
+        ("config/tiny.yaml", "permutations: 19", "permutations: 39", {"probes": 8, **BOTH}),
         ("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130", None),
         ("config/tiny.yaml", "layers: [0, 3, 6]", "layers: [0, 6]", {"activations": 2, "probes": 8, **BOTH}),
         (

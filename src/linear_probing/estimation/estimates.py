@@ -65,18 +65,24 @@ def majority_scores(task: Task, view: View, targets: pd.DataFrame) -> Float[np.n
     return found[view.rows]
 
 
-def best_layers(metric: str, by_layer: Mapping[int, np.ndarray], sample: Sample) -> dict[int, int]:
-    """Return, for each fold, the layer that is best on the OTHER folds; the lowest of equals.
+def best_layers(inner_losses: Mapping[int, Mapping[int, float]]) -> dict[int, int]:
+    """Return, for each fold, the layer of the least loss over its inner folds; the lowest of equals.
 
-    So the choice never sees the targets that it is then scored on.
+    No fit behind these losses has seen the fold that the layer is then scored on. The scores of the other folds would
+    not do: their probes were trained on this fold's labels, and the estimate comes out too high (docs/validation.md).
+
+    Parameters
+    ----------
+    inner_losses : Mapping[int, Mapping[int, float]]
+        By layer and fold.
+
+    Examples
+    --------
+    >>> best_layers({1: {0: 0.6, 1: 0.4}, 2: {0: 0.5, 1: 0.4}})
+    {0: 2, 1: 1}
     """
-    chosen = {}
-    for fold in np.unique(sample.folds):
-        others = sample.folds != fold
-        rest = sample.where(others)
-        found = {layer: evaluate(metric, values[others], rest)[0] for layer, values in by_layer.items()}
-        chosen[int(fold)] = max(found, key=lambda layer: (np.nan_to_num(found[layer], nan=-np.inf), -layer))
-    return chosen
+    folds = sorted(set().union(*inner_losses.values()))
+    return {fold: min(inner_losses, key=lambda layer: (inner_losses[layer][fold], layer)) for fold in folds}
 
 
 def assemble(by_layer: Mapping[int, np.ndarray], chosen: Mapping[int, int], sample: Sample) -> np.ndarray:
@@ -139,7 +145,8 @@ def best_layer_row(curves: Curves, level: Mapping[str, float]) -> dict[str, Any]
         layer: curves.scores.get(curves.model, task, view.split, "true", layer_name(layer))[view.rows]
         for layer in curves.layers
     }
-    chosen = best_layers(task.metric, by_layer, view.sample)
+    folds = set(view.sample.folds.tolist())
+    chosen = {fold: layer for fold, layer in best_layers(curves.inner_losses()).items() if fold in folds}
     found = curves.estimate(evaluate(task.metric, assemble(by_layer, chosen, view.sample), view.sample))
     row = {**curves.keys, "probe": task.probe, "layer": most_frequent(list(chosen.values()))}
     return {**row, **level, **view.counts, **vars(found), "control": np.nan}

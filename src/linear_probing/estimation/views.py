@@ -84,8 +84,10 @@ def views(study: Study, scores: Scores, task: Task) -> Iterator[View]:
     for split in task.splits:
         folds = folds_of(study, task, targets, split)
         cells = targets[tables.cluster_column(targets, split)].to_numpy(str)
+        fixed = tables.fixed_test(targets[tables.fold_column(split)])
         for part in (ALL, *sorted(set(targets["part"]) - {""})):
-            rows = np.flatnonzero((folds >= 0) & ((part == ALL) | (targets["part"] == part).to_numpy()))
+            tested = (folds >= 0) & ((part == ALL) | (targets["part"] == part).to_numpy())
+            rows = np.flatnonzero(tested if fixed is None else tested & fixed)
             if not len(rows):
                 continue
             random = np.random.default_rng([study.seed, *f"{task.name}|{split}|{part}".encode()])
@@ -148,6 +150,37 @@ class Curves:
         if found is None or (labeling == "control" and self.view.control is None):
             return None
         return self._resampled((probe, layer, labeling, metric or self.task.metric), found)
+
+    def inner_losses(self) -> dict[int, dict[int, float]]:
+        """Return by layer and fold the inner loss of the task's own probe; of all targets, whatever the view's part.
+
+        Raises
+        ------
+        StatisticsError
+            If fits.csv does not say it for a layer.
+        """
+        fits = self.scores.fits
+        keys = {
+            "model": self.model,
+            "task": self.task.name,
+            "split": self.view.split,
+            "labeling": "true",
+            "probe": self.task.probe,
+        }
+        own = fits[np.logical_and.reduce([fits[column] == value for column, value in keys.items()])]
+        found = {}
+        for layer in self.layers:
+            rows = own[own["features"] == layer_name(layer)]
+            found[layer] = {} if "inner_loss" not in rows else dict(zip(rows["fold"], rows["inner_loss"], strict=True))
+            known = set(self.view.sample.folds.tolist()) <= set(found[layer])
+            if not known or not np.isfinite(list(found[layer].values())).all():
+                raise StatisticsError(
+                    f"fits of {self.model} for {self.task.name}, {self.view.split}, {layer_name(layer)}: a fold has no "
+                    "inner loss",
+                    likely="the probes were fitted by an earlier version",
+                    do=DO,
+                )
+        return found
 
     def _resampled(
         self, key: tuple[str, int, str, str], found: Float[np.ndarray, "target output"]

@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import get_tags
 
 from linear_probing.probing.discriminants import MeanDifference, ShrunkDiscriminant
-from linear_probing.settings import DO
+from linear_probing.settings import DO, Study
 from linear_probing.stage import StudyError
 
 CLASSIFIED = ("binary", "multiclass")
@@ -112,6 +112,23 @@ def make(name: str, path: str | None, parameters: Mapping[str, Any], kind: str, 
     if kind == "position" and path is not None and not get_tags(made).target_tags.multi_output:
         return MultiOutputRegressor(made)
     return made
+
+
+def check(study: Study) -> None:
+    """Make every probe that a study names for every kind of label that it has, before anything is computed.
+
+    Raises
+    ------
+    EstimatorError
+        As `make` does; and if a probe suits no task.
+    """
+    kinds = {task.kind for task in study.tasks}
+    for spec in study.probes:
+        suited = [kind for kind in sorted(kinds) if suits(spec, kind)]
+        for kind in suited:
+            make(spec.name, spec.path, spec.parameters, kind, study.seed)
+        if not suited and spec.path is not None:
+            raise _error(spec.name, f"{spec.path} can score no task of the study ({', '.join(sorted(kinds))})")
 
 
 def _error(name: str, subject: str, likely: str | None = None) -> EstimatorError:

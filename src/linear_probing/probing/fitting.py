@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
+from numpy.linalg import LinAlgError
 from scipy.special import expit, logsumexp, softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -145,7 +146,7 @@ def fit_one(
         warnings.simplefilter("always", ConvergenceWarning)
         try:
             pipeline.fit(features, labels)
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        except (ValueError, TypeError, IndexError, NotImplementedError, ArithmeticError, LinAlgError) as error:
             raise EstimatorError(
                 f"{type(pipeline[-1]).__name__} cannot be fitted to {len(labels):,} targets: {error}",
                 likely="its parameters do not suit these targets, or a state is not finite",
@@ -158,7 +159,8 @@ def fit_one(
 
 def _n_iterations(fitted: Any) -> int:
     parts = [fitted, *getattr(fitted, "estimators_", [])] if isinstance(fitted, MultiOutputRegressor) else [fitted]
-    return max(int(np.max(getattr(part, "n_iter_", None) or 0, initial=0)) for part in parts)
+    counts = (getattr(part, "n_iter_", None) for part in parts)
+    return max(0 if count is None else int(np.max(count, initial=0)) for count in counts)
 
 
 def fit_folds(
@@ -196,7 +198,14 @@ def fit_folds(
         n_lacking = n_classes - len(np.unique(labels[train])) if n_classes else 0
         lacking = [f"training lacks {n_lacking} of {n_classes} classes"] if n_lacking else []
         note = "; ".join([*lacking, *([diagnostics.note] if diagnostics.note else [])])
-        scores[tested] = scores_of(pipeline, features[tested], n_classes)
+        try:
+            scores[tested] = scores_of(pipeline, features[tested], n_classes)
+        except (ValueError, TypeError, IndexError, NotImplementedError, ArithmeticError) as error:
+            raise EstimatorError(
+                f"{type(pipeline[-1]).__name__} cannot score {int(tested.sum()):,} targets: {error}",
+                likely="its parameters do not suit so few targets or so many classes",
+                do="change its parameters, or leave it out of `probes`",
+            ) from error
         fits.append(FoldFit(fold, diagnostics.n_iterations, diagnostics.converged, note))
         pipelines.append(pipeline)
     return FoldScores(scores, tuple(fits), tuple(pipelines))

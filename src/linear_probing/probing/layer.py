@@ -5,14 +5,15 @@ In: features and the task's plan, which is the same for every layer. Out: arrays
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from linear_probing.directions import Direction, from_pipeline
+from linear_probing import tables
+from linear_probing.directions import Direction, from_pipeline, is_linear
 from linear_probing.probing import code_length, estimators, permutations
 from linear_probing.probing.fitting import fit_folds, fit_one
 from linear_probing.probing.runs import TYPES, names_of, runs_of
@@ -83,8 +84,8 @@ def plan_of(study: Study, task: Task, data: Tables, full: bool) -> Plan:
     shuffled = None
     if full and study.n_permutations and GROUP in task.splits:
         random = np.random.default_rng([study.seed, *task.name.encode()])
-        groups = data.targets["group"].to_numpy(str)
-        shuffled = permutations.permutations(runs[0].labels, groups, study.n_permutations, random)
+        groups, folds = (data.targets[name].to_numpy(str) for name in ("group", tables.fold_column(GROUP)))
+        shuffled = permutations.permutations(runs[0].labels, groups, study.n_permutations, random, folds)
     return Plan(study, task, data, runs, tuple(zip(specs, made, strict=True)), shuffled)
 
 
@@ -131,7 +132,7 @@ def _probe_otherwise(
     for run in (run for run in plan.runs if run.split in (GROUP, TYPES)):
         found = fit_folds(estimator, states, run.labels, run.masks)
         probed.enter(task, run, name, layer_name(layer), found.scores, found.fits)
-        if run is not plan.runs[0] or not hasattr(found.pipelines[0][-1], "coef_"):
+        if run is not plan.runs[0] or not is_linear(found.pipelines[0], plan.n_classes):
             continue
         of_all, _ = fit_one(estimator, states, run.labels)
         folds = [*(str(fit.fold) for fit in found.fits), "all"]
@@ -139,13 +140,15 @@ def _probe_otherwise(
             direction = from_pipeline(
                 fitted, task=task.name, probe=name, layer=layer, names=names, metric=task.metric, fold=fold
             )
-            probed.directions.append(direction)
+            probed.directions.append(replace(direction, split=run.split))
 
 
 def parts_of(targets: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the targets over which scores are taken: all, and each part."""
+    """Return the targets over which scores are taken, all and each part; of a data set's own test part alone."""
     parts = {str(part): (targets["part"] == part).to_numpy() for part in sorted(set(targets["part"]) - {""})}
-    return {"all": np.ones(len(targets), dtype=bool), **parts}
+    fixed = tables.fixed_test(targets[tables.fold_column(GROUP)])
+    scored = np.ones(len(targets), dtype=bool) if fixed is None else fixed
+    return {"all": scored, **{name: part & scored for name, part in parts.items() if (part & scored).any()}}
 
 
 def _permute(probed: Probed, states: Float[np.ndarray, "target d"], features: str, plan: Plan) -> None:

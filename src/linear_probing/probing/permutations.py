@@ -3,9 +3,10 @@
 In: states, labels and fold masks of one task; rows of permuted labels. Out: the ridge probe's score on the true labels
 and on each permutation, from which p = (1 + how many permutations score no less) / (1 + how many there are).
 
-Labels that are constant in a group are permuted between groups, labels that vary in a group within it: these are what
-the groups leave exchangeable under the null. Permutation i is one array of row numbers, drawn from a seed and the task
-alone, so it is the same at every layer and for every model, and the maximum over layers has a null of its own.
+Labels that are constant in a group are permuted between groups of one fold, labels that vary in a group within it:
+these are what groups, and folds dealt evenly by label, leave exchangeable under the null. Permutation i is one array of
+row numbers, drawn from a seed and the task alone, so it is the same at every layer and for every model, and the maximum
+over layers has a null of its own.
 
 The probe is ridge whatever the task's own probe is, as a closed form makes a thousand refits cheap. The penalty is
 re-chosen for each labeling where it has no more than `MANY` classes; beyond, choosing would cost more than all else,
@@ -64,6 +65,7 @@ def permutations(
     groups: Shaped[np.ndarray, " target"],
     n: int,
     random: np.random.Generator,
+    folds: Shaped[np.ndarray, " target"] | None = None,
 ) -> Int[np.ndarray, "permutation target"]:
     """Return `n` permutations as row numbers: ``labels[rows[i]]`` are the labels of permutation i.
 
@@ -75,6 +77,9 @@ def permutations(
         As in `permute`.
     n : int
         How many, at least 1.
+    folds : np.ndarray, optional
+        Of the split that will score them, which no group stands across. Labels then move between groups of one fold:
+        where groups were dealt to folds evenly by label, as such folds are, no other move leaves the null as it is.
 
     Returns
     -------
@@ -90,7 +95,8 @@ def permutations(
     same = (labels == labels[first][inverse]).reshape(len(labels), -1).all(axis=1)
     constant = np.bincount(inverse, ~same, minlength=len(group)) == 0
     sources = first[constant]
-    if constant.all() and (labels[sources] == labels[sources[0]]).all():
+    stretch = np.unique(folds[sources], return_inverse=True)[1] if folds is not None else np.zeros(len(sources), int)
+    if constant.all() and all((labels[own] == labels[own[0]]).all() for own in _by_stretch(sources, stretch)):
         raise PermutationError(
             f"labels of {len(group):,} groups cannot be permuted: they are all equal",
             do="test a label that varies between or within groups",
@@ -99,15 +105,28 @@ def permutations(
     between = np.flatnonzero(constant[inverse])
     if len(between):
         place = np.cumsum(constant) - 1
-        shuffled = random.permuted(np.tile(sources.astype(np.int32), (n, 1)), axis=1)
+        shuffled = np.empty((n, len(sources)), np.int32)
+        shuffled[:, np.argsort(stretch, kind="stable")] = _shuffled(sources, stretch, n, random)
         rows[:, between] = shuffled[:, place[inverse[between]]]
     within = np.flatnonzero(~constant[inverse])
     if len(within):
         ordered = within[np.argsort(inverse[within], kind="stable")]
-        # Group number plus a fraction: one sort shuffles every group in its own stretch.
-        keys = inverse[ordered] + random.random((n, len(ordered)))
-        rows[:, ordered] = ordered[np.argsort(keys, axis=1, kind="stable")]
+        rows[:, ordered] = _shuffled(within, inverse[within], n, random)
     return rows
+
+
+def _by_stretch(items: Int[np.ndarray, " item"], stretch: Int[np.ndarray, " item"]) -> list[np.ndarray]:
+    return [items[stretch == one] for one in np.unique(stretch)]
+
+
+def _shuffled(
+    items: Int[np.ndarray, " item"], stretch: Int[np.ndarray, " item"], n: int, random: np.random.Generator
+) -> Int[np.ndarray, "permutation item"]:
+    """Return items ordered by stretch, those of each stretch in `n` random orders."""
+    order = np.argsort(stretch, kind="stable")
+    # The stretch's number plus a fraction: one sort shuffles every stretch in its own place.
+    keys = stretch[order] + random.random((n, len(order)))
+    return items[order][np.argsort(keys, axis=1, kind="stable")]
 
 
 def penalties_for(n_classes: int, alphas: Sequence[float]) -> list[float]:

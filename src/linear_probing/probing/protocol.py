@@ -31,13 +31,31 @@ class ProbeError(StudyError):
 
 @dataclass(frozen=True)
 class Fit:
-    """Diagnostics of the fit that scored one outer fold; no iterations in a closed form; `note` says what is degraded."""
+    """Diagnostics of the fit that scored one outer fold.
+
+    Parameters
+    ----------
+    fold : int
+        Which it scored.
+    penalty : float
+        The one of the least inner loss.
+    n_iterations : int
+        0 for a closed form.
+    converged : bool
+        Whether the solver reached its tolerance.
+    note : str
+        What is degraded, in words.
+    inner_loss : float
+        Mean loss of that penalty over the inner folds: log loss in nats, or squared error summed over outputs. No fit
+        behind it has seen the outer fold, so layers may be chosen by it. NaN where a protocol does not report it.
+    """
 
     fold: int
     penalty: float
     n_iterations: int
     converged: bool
     note: str = ""
+    inner_loss: float = float("nan")
 
 
 @dataclass(frozen=True)

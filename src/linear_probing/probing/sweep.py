@@ -70,21 +70,32 @@ def note_of(run: Run, fold: int, n_classes: int) -> str:
     if not n_classes:
         return ""
     train, tested = run.masks[fold]
+    check_classes(run, train, f"without fold {fold}")
     known, asked = np.unique(run.labels[train]), np.unique(run.labels[tested])
-    if len(known) < 2:
+    notes = [f"training lacks {n_classes - len(known)} of {n_classes} classes"] if len(known) < n_classes else []
+    return "; ".join(notes + (["one class is tested"] if len(asked) == 1 else []))
+
+
+def check_classes(run: Run, train: Shaped[np.ndarray, " target"], which: str) -> None:
+    """Check that a training part, outer or inner, holds two classes."""
+    n_known = len(np.unique(run.labels[train]))
+    if n_known < 2:
         raise ProbeError(
-            f"fold {fold} of split {run.split}: a training part of {int(train.sum()):,} targets holds {len(known)}"
-            " class, expected at least 2",
+            f"split {run.split} {which}: a training part of {int(train.sum()):,} targets holds {n_known} class, expected"
+            " at least 2",
             likely="a class is so rare that all its groups stand in the folds left out",
             do="use a larger data set or fewer folds",
         )
-    notes = [f"training lacks {n_classes - len(known)} of {n_classes} classes"] if len(known) < n_classes else []
-    return "; ".join(notes + (["one class is tested"] if len(asked) == 1 else []))
 
 
 def held_out(masks: Masks, outer: int, inner: int) -> Shaped[np.ndarray, " target"]:
     """Return the targets that the inner fold of an outer fold's training part tests."""
     return masks[inner][1] & masks[outer][0]
+
+
+def n_held_out(masks: Masks, outer: int) -> int:
+    """Return how many targets the inner folds of an outer fold test, at least 1."""
+    return max(1, sum(int(held_out(masks, outer, inner).sum()) for inner in range(len(masks)) if inner != outer))
 
 
 def sweep(
@@ -164,7 +175,9 @@ def _logistic(
     for place, run in enumerate(runs):
         for one in range(len(run.masks)):
             for other in range(one + 1, len(run.masks)):
-                part = part_of(run.masks[one][0] & run.masks[other][0])
+                train = run.masks[one][0] & run.masks[other][0]
+                check_classes(run, train, f"without folds {one} and {other}")
+                part = part_of(train)
                 pairs.append((place, one, other))
                 problems += [(part, place, penalty) for penalty in penalties]
     outer = [(place, fold) for place, run in enumerate(runs) for fold, (_, test) in enumerate(run.masks) if test.any()]
@@ -173,14 +186,16 @@ def _logistic(
     scaled = logistic.scale_parts(features, np.stack(rows, axis=1), device)
     labels = np.stack([run.labels for run in runs], axis=1)
     losses = [np.zeros((len(run.masks), len(penalties))) for run in runs]
-    if len(penalties) > 1:
-        inner = logistic.fit(scaled, labels, problems, n_classes)
-        for number, (place, one, other) in enumerate(pairs):
-            columns = slice(number * len(penalties), (number + 1) * len(penalties))
-            for outside, inside in ((one, other), (other, one)):
-                held = held_out(runs[place].masks, outside, inside)
-                values = inner.values[held][:, columns]
-                losses[place][outside] += log_loss(values, runs[place].labels[held])
+    # With one penalty too: layers are compared by these losses.
+    inner = logistic.fit(scaled, labels, problems, n_classes)
+    failed = [np.zeros(len(run.masks), dtype=int) for run in runs]
+    for number, (place, one, other) in enumerate(pairs):
+        columns = slice(number * len(penalties), (number + 1) * len(penalties))
+        for outside, inside in ((one, other), (other, one)):
+            held = held_out(runs[place].masks, outside, inside)
+            values = inner.values[held][:, columns]
+            losses[place][outside] += log_loss(values, runs[place].labels[held])
+            failed[place][outside] += int((~inner.converged[columns]).sum())
     chosen = [penalties[int(losses[place][fold].argmin())] for place, fold in outer]
     overall = penalties[int(losses[0].sum(axis=0).argmin())]
     last = [(part, place, C) for part, (place, _), C in zip(trained, outer, chosen, strict=True)]
@@ -194,7 +209,12 @@ def _logistic(
                 tested = run.masks[fold][1]
                 scores[tested] = final.values[tested, number]
                 end = (int(final.n_iterations[number]), bool(final.converged[number]))
-                fits.append(Fit(fold, chosen[number], *end, notes[place][fold]))
+                loss = float(losses[place][fold].min()) / n_held_out(run.masks, fold)
+                told = [notes[place][fold]] if notes[place][fold] else []
+                if failed[place][fold]:
+                    told.append(f"{failed[place][fold]} inner fits did not converge")
+                note = "; ".join(told)
+                fits.append(Fit(fold, chosen[number], *end, note, loss))
         outcomes.append(Outcome(scores, tuple(fits)))
     wanted: list[tuple[int, int | None]] = [(number, fold) for number, (place, fold) in enumerate(outer) if place == 0]
     for number, fold_or_all in [*wanted, (len(outer), None)]:
@@ -219,7 +239,17 @@ def _ridge(
         codes = codes[:, 1:] if n_classes == 2 else codes
         found = ridge.ridge_out_of_fold(features, codes, run.masks, penalties, codes.shape[1])
         tested = [fold for fold, (_, test) in enumerate(run.masks) if test.any()]
-        fits = [Fit(fold, float(found.chosen[fold, 0]), 0, True, notes[place][fold]) for fold in tested]
+        fits = [
+            Fit(
+                fold,
+                float(found.chosen[fold, 0]),
+                0,
+                True,
+                notes[place][fold],
+                float(found.inner_losses[fold, 0]) / n_held_out(run.masks, fold),
+            )
+            for fold in tested
+        ]
         outcomes.append(Outcome(found.scores, tuple(fits)))
         if place == 0:
             probes = [_fitted(features, codes, run.masks[fit.fold][0], fit.penalty, fit.fold) for fit in fits]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 from scipy import linalg
 
-from linear_probing.solving.parts import Classes, Features, Targets, check_filled, inverse_scale
+from linear_probing.solving.parts import Classes, Features, Targets, check_filled, inverse_scale, singular
 
 
 class Dual:
@@ -40,7 +40,10 @@ class Dual:
     ) -> Iterator[Float[np.ndarray, "column other"]]:
         """Yield per penalty labels, divided by the regularised Gram matrix, times `cross`."""
         for alpha in alphas:
-            factor = linalg.cho_factor(gram + alpha * np.eye(len(gram)), overwrite_a=True, check_finite=False)
+            try:
+                factor = linalg.cho_factor(gram + alpha * np.eye(len(gram)), overwrite_a=True, check_finite=False)
+            except linalg.LinAlgError as error:
+                raise singular(alpha) from error
             if len(labels) < cross.shape[1]:
                 weights = linalg.cho_solve(factor, labels.T, check_finite=False).T
                 yield weights.astype(self.features.precision) @ cross

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 
 from linear_probing.solving import newton, wide
 from linear_probing.solving.newton import Design, Problems
@@ -24,6 +24,7 @@ TIGHT = 3e-6
 """For fits whose scores and directions are kept: 1e-5 leaves, at C = 100, a cosine of .998 with the exact direction."""
 WIDE = 1.5
 """More features a row than this go by the rows' basis."""
+SMALLEST = float(np.finfo(np.float32).eps)
 COLUMNS = 400
 """Problems times outputs that are solved at once, which bounds memory; more are no faster."""
 
@@ -80,29 +81,16 @@ def scale_parts(
     device : str
         'cpu' for numpy, 'torch' for torch on the CPU, else a device of torch, as 'cuda'.
     """
-    n_train = rows.sum(axis=0)
-    weights = (rows / n_train).astype(np.float32)
-    centre = features.mean(axis=0, dtype=np.float64)
-    spread = features.std(axis=0, dtype=np.float64)
-    spread[spread <= 1e-7 * np.abs(centre)] = 0.0
-    unit = np.where(spread > 0, spread, 1.0)
-    scaled = features.astype(np.float32)
-    scaled -= centre.astype(np.float32)
-    scaled /= unit.astype(np.float32)
-    scaled[:, spread == 0] = 0.0
-    mean = np.empty((features.shape[1], rows.shape[1]))
-    deviation = np.empty_like(mean)
-    for first in range(0, features.shape[1], 512):
-        # Float64 products of a few columns at a time: a mean of squares less a squared mean loses half the digits.
-        block = scaled[:, first : first + 512].astype(np.float64)
-        mean[first : first + 512] = block.T @ weights
-        square = (block**2).T @ weights - mean[first : first + 512] ** 2
-        deviation[first : first + 512] = np.sqrt(np.maximum(square, 0.0))
-    constant = deviation <= 1e-5 * np.maximum(np.abs(mean), 1.0) * (deviation < 1e-5)
+    # Rounded as the features are stored, so that mean and scale say what was taken off and divided by.
+    centre = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    unit = features.std(axis=0, dtype=np.float64).astype(np.float32)
+    unit[(unit == 0) | (np.ptp(features, axis=0) == 0)] = 1.0
+    scaled = (features.astype(np.float32) - centre) / unit
+    mean, deviation = _moments(scaled, rows)
+    constant = deviation == 0
     deviation[constant] = 1.0
     inverse, shift = (1.0 / deviation).astype(np.float32), (mean / deviation).astype(np.float32)
-    inverse[constant] = 0.0
-    shift[constant] = 0.0
+    inverse[constant], shift[constant] = 0.0, 0.0
     placed, train, inverse, shift = (
         _placed(array, device) for array in (scaled, rows.astype(np.float32), inverse, shift)
     )
@@ -110,7 +98,27 @@ def scale_parts(
         design, short = wide.shorten(Design(placed, train, inverse, shift, strength=inverse[:0, 0]))
     else:
         design, short = Design(placed, train, inverse, shift, *newton.eigenvectors(placed)), None
-    return Scaled(device, design, short, centre[:, None] + unit[:, None] * mean, unit[:, None] * deviation)
+    middle, width = centre.astype(np.float64)[:, None], unit.astype(np.float64)[:, None]
+    return Scaled(device, design, short, middle + width * mean, width * deviation)
+
+
+def _moments(
+    scaled: Float[np.ndarray, "row d"], rows: Bool[np.ndarray, "row part"]
+) -> tuple[Float[np.ndarray, "d part"], Float[np.ndarray, "d part"]]:
+    """Return mean and deviation of each part; a deviation of 0 where all its values are equal."""
+    weights = rows / rows.sum(axis=0)
+    mean, variance = np.empty((2, scaled.shape[1], rows.shape[1]))
+    for first in range(0, scaled.shape[1], 512):
+        block = scaled[:, first : first + 512].astype(np.float64)
+        level, squares = block.T @ weights, (block**2).T @ weights
+        spread = squares - level**2
+        # A row outside the part that is far from all others: the difference has lost its digits.
+        doubtful = spread <= 1e-6 * squares
+        for part in np.flatnonzero(doubtful.any(axis=0)):
+            values = block[rows[:, part]][:, doubtful[:, part]]
+            spread[doubtful[:, part], part] = values.var(axis=0) * (np.ptp(values, axis=0) > 0)
+        mean[first : first + 512], variance[first : first + 512] = level, spread
+    return mean, np.sqrt(variance)
 
 
 def _placed(array: np.ndarray, device: str) -> Any:
@@ -135,7 +143,8 @@ def fit(
     scaled : Scaled
         Of `scale_parts`.
     labels : np.ndarray
-        Class indices, 0 to n_classes - 1. A class that a training part lacks gets the logits that the penalty leaves.
+        Class indices, 0 to n_classes - 1; at least two in every training part. Of several, one that a training part
+        lacks gets a logit by which its probability is `SMALLEST`: its intercept has no finite solution.
     problems : sequence of (part, labeling, C)
         Columns of `rows` and `labels`, and scikit-learn's C: the greater, the weaker the penalty.
     n_classes : int
@@ -148,25 +157,18 @@ def fit(
     width = max(1, COLUMNS // (1 if n_classes == 2 else n_classes))
     found = []
     for first in range(0, len(problems), width):
-        part, labeling, strength = zip(*problems[first : first + width], strict=True)
-        asked = Problems(
-            _placed(np.array(part), device),
-            _placed(np.array(labeling), device),
-            _placed(np.array(strength, dtype=np.float32), device),
-        )
+        part, labeling, strength = (np.array(column) for column in zip(*problems[first : first + width], strict=True))
+        asked = Problems(*(_placed(column, device) for column in (part, labeling, strength.astype(np.float32))))
         short = scaled.short if n_classes == 2 else None
         start = wide.approach(design, short, asked, targets, tolerance) if short else None
         solution = newton.solve(design, asked, targets, n_classes, tolerance, start)
-        values = newton.decision(design, solution, asked.part)
+        values = _back(newton.decision(design, solution, asked.part))
+        if n_classes > 2:
+            _lower_absent(values, _back(design.rows)[:, part], labels[:, labeling])
         # Preconditioning leaves rounding, 1e-9, where a feature is constant: another part's rows may be far off there.
         coefficients = solution.coefficients * (design.inverse_scale[:, asked.part] != 0)[:, :, None]
-        found.append(
-            (
-                *(_back(a) for a in (values, coefficients, solution.intercepts)),
-                solution.n_iterations,
-                solution.converged,
-            )
-        )
+        arrays = (values, _back(coefficients), _back(solution.intercepts))
+        found.append((*arrays, solution.n_iterations, solution.converged))
     values, coefficients, intercepts, n_iterations, converged = zip(*found, strict=True)
     return Fits(
         np.concatenate(values, axis=1),
@@ -177,6 +179,18 @@ def fit(
         np.concatenate(n_iterations),
         np.concatenate(converged),
     )
+
+
+def _lower_absent(
+    values: Float[np.ndarray, "row problem class"],
+    rows: Float[np.ndarray, "row problem"],
+    labels: Int[np.ndarray, "row problem"],
+) -> None:
+    for known in range(values.shape[2]):
+        absent = np.flatnonzero(((labels == known) * rows).sum(axis=0) == 0)
+        for problem in absent:
+            others = np.setdiff1d(np.arange(values.shape[2]), known)
+            values[:, problem, known] = logsumexp(values[:, problem][:, others], axis=1) + np.log(SMALLEST)
 
 
 def _back(array: Any) -> np.ndarray:

@@ -184,3 +184,12 @@ def check_filled(n_rows: int) -> None:
             likely="there are fewer than three folds, and none is left for an inner one",
             do="use at least 3 folds, or one penalty",
         )
+
+
+def singular(alpha: float) -> RidgeError:
+    """Return the error of a penalty that is too small for the features' own matrix."""
+    return RidgeError(
+        f"a ridge problem has no solution to float64's accuracy at alpha {alpha:g}",
+        likely="features repeat each other, and the penalty is below their rounding",
+        do="use penalties of at least 1e-6",
+    )

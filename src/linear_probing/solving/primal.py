@@ -6,7 +6,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 from scipy import linalg, sparse
 
-from linear_probing.solving.parts import Classes, Features, Moments, Targets, check_filled, inverse_scale, joined
+from linear_probing.solving.parts import (
+    Classes,
+    Features,
+    Moments,
+    Targets,
+    check_filled,
+    inverse_scale,
+    joined,
+    singular,
+)
 
 
 class Scaled:
@@ -26,7 +35,9 @@ class Scaled:
         """Return the lower Cholesky factor; what stands above the diagonal means nothing."""
         regular = self.gram.copy(order="F")
         np.fill_diagonal(regular, np.diagonal(regular) + alpha)
-        factor, _ = linalg.lapack.dpotrf(regular, lower=1, overwrite_a=1, clean=0)
+        factor, info = linalg.lapack.dpotrf(regular, lower=1, overwrite_a=1, clean=0)
+        if info:
+            raise singular(alpha)
         return np.asarray(factor)
 
     def solution(self, alpha: float) -> Float64[np.ndarray, "d1 d1"]:

@@ -32,10 +32,14 @@ from linear_probing.solving.primal import Primal
 
 @dataclass(frozen=True)
 class RidgeOutcome:
-    """Out-of-fold scores (n_targets, n_columns), NaN where untested; and the alpha of every fold and labeling."""
+    """Out-of-fold scores (n_targets, n_columns), NaN where untested; per fold and labeling alpha and its inner loss.
+
+    The loss is the squared error, summed over the labeling's columns and the targets of the inner folds.
+    """
 
     scores: Float[np.ndarray, "target column"]
     chosen: Float64[np.ndarray, "fold labeling"]
+    inner_losses: Float64[np.ndarray, "fold labeling"]
 
 
 @dataclass(frozen=True)
@@ -78,16 +82,14 @@ def load(features: Features, targets: Targets) -> Solver:
     return Dual(features, targets) if features.dual else Primal(features, targets)
 
 
-def choose(
+def inner_losses(
     solver: Solver, blocks: Blocks, alphas: Sequence[float], columns_per_labeling: int, n_columns: int
-) -> Int[np.ndarray, "fold labeling"]:
-    """Return the place in `alphas` of the least squared error over inner folds; the first of equals.
+) -> Float64[np.ndarray, "fold alpha labeling"]:
+    """Return the squared error over inner folds, by which penalties are chosen.
 
     The inner folds of an outer fold are the other outer folds; the fit without two folds serves as inner fit of both.
     """
     n_folds, n_labelings = len(blocks.trains), n_columns // columns_per_labeling
-    if len(alphas) == 1:
-        return np.zeros((n_folds, n_labelings), np.int64)
     losses = np.zeros((n_folds, len(alphas), n_labelings))
     for one, other in combinations(range(n_folds), 2):
         train = blocks.trains[one] & blocks.trains[other]
@@ -97,7 +99,7 @@ def choose(
         by_labeling = errors.reshape(2, len(alphas), n_labelings, columns_per_labeling).sum(axis=-1)
         losses[one] += by_labeling[0]
         losses[other] += by_labeling[1]
-    return losses.argmin(axis=1)
+    return losses
 
 
 def strongest_first(alphas: Sequence[float]) -> list[float]:
@@ -114,9 +116,13 @@ def strongest_first(alphas: Sequence[float]) -> list[float]:
 
 
 def solve(
-    features: Features, targets: Targets, alphas: Sequence[float], columns_per_labeling: int
-) -> tuple[Int[np.ndarray, "fold labeling"], Iterator[Tested]]:
-    """Choose penalties, and return them by their place in `strongest_first(alphas)`, with scores fold by fold.
+    features: Features,
+    targets: Targets,
+    alphas: Sequence[float],
+    columns_per_labeling: int,
+    inner: bool = False,
+) -> tuple[Float64[np.ndarray, "fold alpha labeling"], Iterator[Tested]]:
+    """Choose penalties, the strongest of equals, and return their inner losses, with scores fold by fold.
 
     Parameters
     ----------
@@ -128,16 +134,23 @@ def solve(
         Penalties, each above 0, of the scaled features (scikit-learn's Ridge after StandardScaler).
     columns_per_labeling : int
         How many columns share a penalty; `n_classes` of Classes.
+    inner : bool
+        Fit inner folds for one penalty too, which needs none to be chosen.
 
     Returns
     -------
     (np.ndarray, Iterator[Tested])
-        A fold that tests nothing is not among the scores.
+        Losses in the order of `strongest_first(alphas)`; zero without inner fits. A fold that tests nothing is not
+        among the scores.
     """
     ordered = strongest_first(alphas)
     solver, blocks = load(features, targets), features.blocks
     n_columns = len(targets.labels) * targets.n_classes if isinstance(targets, Classes) else len(targets)
-    chosen = choose(solver, blocks, ordered, columns_per_labeling, n_columns)
+    if len(ordered) > 1 or inner:
+        losses = inner_losses(solver, blocks, ordered, columns_per_labeling, n_columns)
+    else:
+        losses = np.zeros((len(blocks.trains), 1, n_columns // columns_per_labeling))
+    chosen = losses.argmin(axis=1)
 
     def tested() -> Iterator[Tested]:
         for fold, members in enumerate(blocks.tests):
@@ -147,7 +160,7 @@ def solve(
             places = np.repeat(chosen[fold], columns_per_labeling)
             yield Tested(fold, rows, solver.predict(blocks.trains[fold], rows, ordered, places))
 
-    return chosen, tested()
+    return losses, tested()
 
 
 def ridge_out_of_fold(
@@ -192,11 +205,11 @@ def ridge_out_of_fold(
     # Taken off before rounding to the precision, and added to the scores: labels too may have a large mean.
     level = values.mean(axis=0)
     columns = np.ascontiguousarray((values - level).T, dtype=precision)
-    chosen, folds = solve(Features(features, masks, precision), columns, alphas, columns_per_labeling)
+    losses, folds = solve(Features(features, masks, precision), columns, alphas, columns_per_labeling, inner=True)
     scores = np.full(values.shape, np.nan, np.float32)
     for tested in folds:
         scores[tested.rows] = tested.scores.T + level
-    return RidgeOutcome(scores, np.array(strongest_first(alphas))[chosen])
+    return RidgeOutcome(scores, np.array(strongest_first(alphas))[losses.argmin(axis=1)], losses.min(axis=1))
 
 
 def fit_ridge(

@@ -15,7 +15,8 @@ from linear_probing.validation.check import Check
 from linear_probing.validation.simulation import Design, correlated, repeat
 
 PENALTIES = (0.001, 0.1)
-DATA = Design(of_features=0.5)
+DATA = Design(n_groups=50, n_rows=8, of_features=0.9)
+"""Few groups, each easy to know again."""
 N_ERRORS = 2.0
 """Standard errors by which the mean may lie below."""
 BY_GROUPS, BY_TARGETS, CUT = "drawn by groups", "drawn by targets", "drawn by groups, portions that cut groups"

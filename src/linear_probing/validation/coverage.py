@@ -33,6 +33,10 @@ WITHIN = 0.02
 """Greatest distance from the nominal coverage."""
 CROWDED = Design(n_groups=60, n_rows=6, of_features=0.5, of_labels=0.5)
 """Few groups that vary much, for as many features: here the dependence between folds costs most."""
+NOTHING = Design(signal=0.0)
+DEGENERATE = 0.82
+"""Least coverage of a probe that has nothing to find. To first order the metric does not vary then, and all that is left
+is the part in which folds depend on each other wholly: twice the variance that resampling sees, so 83.4 % are due."""
 SHORT = 0.90
 """Least coverage there, where 0.95 is known not to be reached."""
 SETTINGS = (
@@ -41,6 +45,7 @@ SETTINGS = (
     ("r2", "ridge", Design()),
     ("macro_f1", "ridge_classifier", Design(signal=1.0)),
     ("auroc", "ridge_classifier", CROWDED),
+    ("auroc", "ridge_classifier", NOTHING),
 )
 
 
@@ -88,9 +93,11 @@ def coverage(n: int, n_jobs: int, slack: float = 0.0) -> list[Check]:
     for metric, probe, design in SETTINGS:
         found = repeat(partial(one, metric, probe, design), f"coverage {metric} {probe}", n, n_jobs)
         setting = f"{design.n_groups} groups of {design.n_rows}, {probe}"
+        least = CONFIDENCE - WITHIN
         if design == CROWDED:
-            setting += ", groups have half of all variance"
-        least = SHORT if design == CROWDED else CONFIDENCE - WITHIN
+            setting, least = f"{setting}, half of all variance theirs", SHORT
+        if design == NOTHING:
+            setting, least = f"{setting}, no signal", DEGENERATE
         limits = least - slack, min(1.0, CONFIDENCE + WITHIN + slack)
         quantity = f"coverage ({found[:, 8].mean():.3f} on fresh groups)"
         checks.append(Check(f"interval of {metric}", setting, quantity, n, found[:, 4].mean(), *limits, "0.95"))

@@ -14,10 +14,11 @@ PENALTIES = {"logistic": (0.003, 0.1), "ridge": (30.0, 1000.0), "ridge_classifie
 
 @dataclass(frozen=True)
 class Probed:
-    """Out-of-fold scores (n_targets, n_outputs), and the probe of each fold."""
+    """Out-of-fold scores (n_targets, n_outputs), and of each fold the probe and its inner loss."""
 
     scores: Float[np.ndarray, "target output"]
     probes: tuple[Linear, ...]
+    inner_losses: dict[int, float]
 
 
 def probe_all(
@@ -32,7 +33,7 @@ def probe_all(
     swept = sweep(features, runs, probe, PENALTIES[probe], n_classes)
     probes = ([one for one in swept.probes if one.fold is not None], *([[]] * (len(runs) - 1)))
     return [
-        Probed(outcome.scores.astype(np.float64), tuple(own))
+        Probed(outcome.scores.astype(np.float64), tuple(own), {fit.fold: fit.inner_loss for fit in outcome.fits})
         for outcome, own in zip(swept.outcomes, probes, strict=True)
     ]
 

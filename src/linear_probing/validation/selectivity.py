@@ -4,7 +4,8 @@ Labels have nothing to do with the features, and the split is that of the contro
 between folds, so that every tested type is in training. Types are resampled. Two cases in which task and control are
 alike, so that their true difference is zero on average:
 - labels constant in types, features that types share: both labelings can be remembered by type, equally well;
-- labels that vary in types, features of each target's own: neither can be.
+- labels that vary in types, features of each target's own: neither can be, and nothing is left but the dependence
+  between folds; see `coverage.DEGENERATE`.
 """
 
 from functools import partial
@@ -18,7 +19,7 @@ from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scoring import Sample, cluster_weights
 from linear_probing.probing.controls import control_labels
 from linear_probing.validation.check import Check
-from linear_probing.validation.coverage import CONFIDENCE, N_RESAMPLES, WITHIN
+from linear_probing.validation.coverage import CONFIDENCE, DEGENERATE, N_RESAMPLES, WITHIN
 from linear_probing.validation.probed import probe_all
 from linear_probing.validation.simulation import N_FOLDS, Design, correlated, repeat
 
@@ -48,7 +49,8 @@ def of_noise(n: int, n_jobs: int, slack: float = 0.0) -> list[Check]:
     checks = []
     for case in (BY_TYPE, BY_TARGET):
         found = repeat(partial(one, case, Design(of_features=0.5)), f"selectivity {case}", n, n_jobs)
-        limits = CONFIDENCE - WITHIN - slack, min(1.0, CONFIDENCE + WITHIN + slack)
+        least = CONFIDENCE - WITHIN if case == BY_TYPE else DEGENERATE
+        limits = least - slack, min(1.0, CONFIDENCE + WITHIN + slack)
         checks.append(
             Check("interval of selectivity of noise", case, "holds zero", n, found[:, 3].mean(), *limits, "0.95")
         )
