@@ -14,13 +14,13 @@ BIN := .venv/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST := $(RUN) OMP_NUM_THREADS=1 $(BIN)/pytest tests
 # Waiting threads sleep: where other programs run beside, those that spin take the time of those that work.
-BENCHMARK := $(RUN) OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/extraction.py
+BENCHMARK := $(RUN) OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks
 LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q --no-header --no-annotate \
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
 .PHONY: help setup develop study golden verify prune pull atlas check test test-unit test-workflow validate committed contract architectures \
-	bench-extraction lock clean
+	bench-extraction bench-probes lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -84,8 +84,12 @@ architectures: develop ## write docs/architectures.md anew, as the tests find it
 	$(PYTEST)/model/test_architectures.py --write-documents
 
 bench-extraction: develop ## time extraction against others' ways (TEXTS=FOLDER, DEVICE=cuda, BENCH=more options)
-	$(BENCHMARK) --device $(DEVICE) $(if $(TEXTS),--texts "$(TEXTS)") $(BENCH)
-	$(BENCHMARK) --memory
+	$(BENCHMARK)/extraction.py --device $(DEVICE) $(if $(TEXTS),--texts "$(TEXTS)") $(BENCH)
+	$(BENCHMARK)/extraction.py --memory
+
+bench-probes: develop ## time probes against scikit-learn, compare their results, measure memory (DEVICE=cuda, BENCH=more options)
+	$(BENCHMARK)/probes.py --device $(DEVICE) $(BENCH)
+	$(BENCHMARK)/probes.py --agreement --memory --growth
 
 lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv)
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv, or its path as UV=..." >&2; exit 1; }

@@ -28,6 +28,7 @@ import texts
 from linear_probing.models import load_tokenizer
 from linear_probing.settings import BUDGETS, ROOT
 from linear_probing.stage import peak_memory_gb, run
+from reporting import ratios, spread, table
 from ways import SHAPES, Setting, Way, n_weights, prepare, setting_of
 
 LOG = logging.getLogger("benchmark")
@@ -74,37 +75,6 @@ def measure(ways: Mapping[str, Way], n_rounds: int, n_texts: int) -> dict[str, T
             if torch.cuda.is_available():
                 one.peak_gb = torch.cuda.max_memory_allocated() / 1e9
     return results
-
-
-def ratios(one: Mapping[int, float], other: Mapping[int, float]) -> np.ndarray:
-    """Return one way's time over another's in every round that ran both.
-
-    Examples
-    --------
-    >>> ratios({0: 3.0, 1: 5.0}, {0: 6.0}).tolist()
-    [0.5]
-    """
-    return np.array([seconds / other[number] for number, seconds in one.items() if number in other])
-
-
-def spread(values: np.ndarray, digits: int) -> str:
-    """Return a median with the least and the greatest value.
-
-    Examples
-    --------
-    >>> spread(np.array([1.0, 3.0, 2.0]), 1), spread(np.array([1.0]), 1)
-    ('2.0 (1.0 to 3.0)', '1.0')
-    """
-    middle = f"{np.median(values):.{digits}f}"
-    return middle if len(values) == 1 else f"{middle} ({values.min():.{digits}f} to {values.max():.{digits}f})"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a Markdown table."""
-    for line in (head, ["---"] * len(head), *rows):
-        sys.stdout.write(f"| {' | '.join(line)} |\n")
-    sys.stdout.write("\n")
-    sys.stdout.flush()
 
 
 def report(results: Mapping[str, Times], n_texts: int, n_tokens: int) -> None:

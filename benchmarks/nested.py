@@ -34,6 +34,14 @@ ROWS_PER_GROUP = 5
 EXPONENT = 1.5
 """Of the power law: the committed model's standardised states have 1.5 to 2.2, by data set and layer."""
 
+WAYS = (
+    "ours",
+    "ours, the study's inner folds",
+    "scikit-learn, loop of pipelines",
+    "scikit-learn, GridSearchCV",
+    "scikit-learn, GridSearchCV on torch tensors",
+)
+
 Mask = Bool[np.ndarray, " row"]
 
 
@@ -138,10 +146,10 @@ def ours(
     return outcomes
 
 
-def as_the_study(data: Data, folds: Sequence[Fold], penalties: Sequence[float] = PENALTIES) -> None:
+def as_the_study(data: Data, folds: Sequence[Fold], device: str = "cpu") -> None:
     """Probe as the study does, whose inner folds are the other outer folds, so that a fit serves two of them."""
     run = Run("group", "true", data.labels, [(fold.train, fold.test) for fold in folds])
-    sweep(data.features, [run], "logistic", penalties, 2)
+    sweep(data.features, [run], "logistic", PENALTIES, 2, device)
 
 
 def pipeline(penalty: float, **parameters: Any) -> Pipeline:
@@ -213,20 +221,17 @@ def _placed(array: np.ndarray, torch: bool) -> Any:
 
 
 def ways(data: Data, folds: Sequence[Fold], device: str, n_threads: int) -> dict[str, Callable[[], Any]]:
-    """Return what is timed, by name; the first is ours, those that begin with scikit-learn are the baselines."""
-    limits = {"limits": n_threads}
+    """Return what is timed, by name: ours first, then the baselines, whose names begin with scikit-learn."""
+    work: tuple[Callable[[], Any], ...] = (
+        partial(ours, data, folds, device=device),
+        partial(as_the_study, data, folds, device=device),
+        partial(loop, data, folds, n_jobs=n_threads),
+        partial(grid_search, data, folds, n_jobs=n_threads),
+        partial(grid_search, data, folds, n_jobs=1, torch=True),
+    )
+    return {name: partial(_limited, each, n_threads) for name, each in zip(WAYS, work, strict=True)}
 
-    def limited(work: Callable[..., Any], *arguments: Any, **named: Any) -> Callable[[], Any]:
-        def timed() -> Any:
-            with threadpool_limits(**limits):
-                return work(*arguments, **named)
 
-        return timed
-
-    return {
-        "ours": limited(ours, data, folds, device=device),
-        "ours, the study's inner folds": limited(as_the_study, data, folds),
-        "scikit-learn, loop of pipelines": limited(loop, data, folds, n_jobs=n_threads),
-        "scikit-learn, GridSearchCV": limited(grid_search, data, folds, n_jobs=n_threads),
-        "scikit-learn, GridSearchCV on torch tensors": limited(grid_search, data, folds, n_jobs=1, torch=True),
-    }
+def _limited(work: Callable[[], Any], n_threads: int) -> Any:
+    with threadpool_limits(limits=n_threads):
+        return work()

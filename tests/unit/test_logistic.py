@@ -159,7 +159,7 @@ def test_torch_solves_as_numpy(shape, n_classes):
         for device in ("torch", "cpu")
     )
     assert found.converged.all()
-    np.testing.assert_allclose(found.values, expected.values, atol=1e-4)
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-4, rtol=1e-4)
     default = logistic.fit(logistic.scale_parts(features, rows, "torch"), labels, problems, n_classes)
     assert np.isfinite(default.values).all()
 

@@ -18,6 +18,9 @@ from linear_probing.solving.newton import Design, Problems, Solution
 UNEVEN = 0.25
 """A feature whose variance in a part differs by this share from that over all rows stands beside the basis."""
 
+LOOSER = 10.0
+"""Times the tolerance: an entry of the gradient in the rows' basis spreads over all features, each getting less."""
+
 Array = Any
 
 
@@ -50,7 +53,7 @@ def shorten(design: Design) -> tuple[Design, Short | None]:
     uneven, even = xp.nonzero(difference > UNEVEN)[0], xp.nonzero(difference <= UNEVEN)[0]
     beside = design.features[:, uneven]
     gram = design.features @ design.features.T - beside @ beside.T
-    eigenvalues, vectors = xp.linalg.eigh(gram)
+    eigenvalues, vectors = newton.decompose(gram)
     kept = xp.nonzero(eigenvalues > 1e-6 * eigenvalues[-1])[0]
     roots, vectors = xp.sqrt(eigenvalues[kept]), vectors[:, kept]
     most = slice(-newton.BASIS, None)
@@ -73,7 +76,7 @@ def shorten(design: Design) -> tuple[Design, Short | None]:
 def approach(design: Design, short: Short, problems: Problems, labels: Array, tolerance: float) -> Solution:
     """Return approximate solutions of two-class problems, a start for `newton.solve`; parameters as there."""
     xp = array_namespace(design.features)
-    found = newton.solve(short.design, problems, labels, 2, tolerance)
+    found = newton.solve(short.design, problems, labels, 2, LOOSER * tolerance)
     rank = len(short.roots)
     inside, outside = found.coefficients[:rank, :, 0], found.coefficients[rank:, :, 0]
     inverse = xp.clip(design.inverse_scale[:, problems.part], 1e-6, None)
