@@ -11,6 +11,7 @@ Tibshirani 2023). `fresh` scores the same probes on a new test sample of the sam
 difference of the two coverages is what that correlation costs.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -90,10 +91,12 @@ def one(metric: str, probe: str, design: Design, random: np.random.Generator) ->
     return results
 
 
-def coverage(n: int, n_jobs: int, slack: float = 0.0) -> list[Check]:
+def coverage(
+    n: int, n_jobs: int, slack: float = 0.0, settings: Sequence[tuple[str, str, Design]] = SETTINGS
+) -> list[Check]:
     """Return the checks of coverage, of `n` simulations each; `slack` widens the limits where simulations are few."""
     checks = []
-    for metric, probe, design in SETTINGS:
+    for metric, probe, design in settings:
         found = repeat(partial(one, metric, probe, design), f"coverage {metric} {probe} {design}", n, n_jobs)
         setting = f"{design.n_groups} groups of {design.n_rows}, {probe}"
         least = CONFIDENCE - WITHIN
