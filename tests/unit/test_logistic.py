@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from linear_probing.solving import logistic, newton
+from linear_probing.solving import conjugate, logistic
 
 NARROW, WIDE = (240, 20), (120, 300)
 STRENGTHS = (1e-3, 0.1, 1.0)
@@ -172,7 +172,7 @@ def test_a_looser_tolerance_stops_earlier():
 
 
 def test_what_is_not_solved_is_said(monkeypatch):
-    monkeypatch.setattr(newton, "MAX_ITERATIONS", 1)
+    monkeypatch.setattr(conjugate, "MAX_ITERATIONS", 1)
     features, odds, rows = drawn(*NARROW)
     scaled, labels = logistic.scale_parts(features, rows), (odds > 0).astype(int)[:, None]
     fits = logistic.fit(scaled, labels, [(0, 0, 100.0)], 2, FINE)

@@ -2,8 +2,8 @@
 
 In: one feature matrix; the problems, each a training part, a labeling and a C. Out: what scikit-learn's
 `Pipeline(StandardScaler(), LogisticRegression(C))` finds on each training part, to the tolerance: decision values of
-all rows, coefficients, iterations. Two ways lead there: Newton's method on the features (newton.py), and, where there
-are more features than rows, first on the rows' own basis under one scaling for all, then corrected (wide.py).
+all rows, coefficients, iterations. Two ways lead there: conjugate gradients on the features (conjugate.py), and, where
+there are more features than rows, first on the rows' own basis under one scaling for all, then corrected (wide.py).
 Cost: docs/benchmarks.md.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import logsumexp, softmax
 
-from linear_probing.solving import newton, wide
-from linear_probing.solving.newton import Design, Problems
+from linear_probing.solving import conjugate, wide
+from linear_probing.solving.conjugate import Design, Problems
 
 TOLERANCE = 1e-4
 """scikit-learn's default; for fits that are only compared with each other."""
@@ -94,10 +94,11 @@ def scale_parts(
     placed, train, inverse, shift = (
         _placed(array, device) for array in (scaled, rows.astype(np.float32), inverse, shift)
     )
+    design = Design(placed, train, inverse, shift, strength=inverse[:0, 0])
     if features.shape[1] > WIDE * features.shape[0]:
-        design, short = wide.shorten(Design(placed, train, inverse, shift, strength=inverse[:0, 0]))
+        design, short = wide.shorten(design)
     else:
-        design, short = Design(placed, train, inverse, shift, *newton.eigenvectors(placed)), None
+        design, short = wide.narrow(design), None
     middle, width = centre.astype(np.float64)[:, None], unit.astype(np.float64)[:, None]
     return Scaled(device, design, short, middle + width * mean, width * deviation)
 
@@ -161,8 +162,8 @@ def fit(
         asked = Problems(*(_placed(column, device) for column in (part, labeling, strength.astype(np.float32))))
         short = scaled.short if n_classes == 2 else None
         start = wide.approach(design, short, asked, targets, tolerance) if short else None
-        solution = newton.solve(design, asked, targets, n_classes, tolerance, start)
-        values = _back(newton.decision(design, solution, asked.part))
+        solution = conjugate.solve(design, asked, targets, n_classes, tolerance, start)
+        values = _back(conjugate.decision(design, solution, asked.part))
         if n_classes > 2:
             _lower_absent(values, _back(design.rows)[:, part], labels[:, labeling])
         # Preconditioning leaves rounding, 1e-9, where a feature is constant: another part's rows may be far off there.
