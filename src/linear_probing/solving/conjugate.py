@@ -48,7 +48,7 @@ class Design:
     basis : array, optional
         Shape (d, k): their orthonormal eigenvectors; None where these are the features' own axes.
     even : array, optional
-        Shape (d,), whether the basis holds a feature; the others are taken for independent of all. None without a basis.
+        Shape (d,), whether the basis holds a feature; others are taken for independent of all. None without a basis.
     """
 
     features: Array
