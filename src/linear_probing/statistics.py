@@ -137,6 +137,7 @@ def compute(study: Study, results: Scores) -> dict[str, pd.DataFrame]:
         "plane.csv": plane_table(results, study),
         "fits.csv": count_fits(results),
         "notes.csv": note_table(results),
+        "checks.csv": results.checks,
     }
 
 

@@ -139,22 +139,23 @@ def test_codes_by_all_fits_at_once_are_those_of_one_fit_after_the_other(data, st
 
 def test_a_training_part_of_one_class_is_refused_by_name(study, task, data, states):
     targets = data.targets.assign(truth=np.where(data.targets["fold"] == "0", "1", "0"))
+    plan = plan_of(study, task, replace(data, targets=targets), full=False)
     with pytest.raises(ProbeError) as error:
-        probe_layer(Probed(), states, 0, plan_of(study, task, replace(data, targets=targets), full=True), full=True)
-    assert "split group without fold 0: a training part of 96 targets holds 1 class, expected at least 2" in str(
-        error.value
-    )
+        probe_layer(Probed(), states, 0, plan, full=False)
+    said = "split group without fold 0: a training part of 96 targets holds 1 class, expected at least 2"
+    assert said in str(error.value)
     assert "do:     use a larger data set or fewer folds" in str(error.value)
 
 
 def test_a_class_of_few_groups_and_a_fold_of_one_class_are_noted_in_every_fit(study, task, data, states):
-    rare = (data.targets["group"].isin(["city00", "city01"]) & (data.targets["truth"] == "1")).to_numpy()
-    changed = replace(data, targets=data.targets.assign(truth=np.where(rare, "1", "0")))
-    found, plan = Probed(), plan_of(study, task, changed, full=False)
+    rare = (data.targets["group"].isin(["city00", "city01", "city02"]) & (data.targets["truth"] == "1")).to_numpy()
+    folds = [str(int(group[4:]) % 5) for group in data.targets["group"]]
+    changed = replace(data, targets=data.targets.assign(truth=np.where(rare, "1", "0"), fold=folds))
+    found, plan = Probed(), plan_of(replace(study, n_folds=5), task, changed, full=False)
     probe_layer(found, states, 0, replace(plan, runs=plan.runs[:1]), full=False)
     notes = [row["note"] for row in found.fits]
-    few = "class 1 stands in 2 of at least 3 groups"
-    assert notes == [few, few, f"{few}; one class is tested"]
+    few = "class 1 stands in 3 of at least 5 groups"
+    assert notes == [few] * 3 + [f"{few}; one class is tested"] * 2
 
 
 def test_constant_features_and_states_that_two_groups_share_are_counted():

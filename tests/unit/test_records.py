@@ -238,9 +238,9 @@ def test_a_job_that_was_planned_for_other_code_is_refused(built, study):
 
 def test_a_package_that_is_not_the_locked_one_is_refused(built, study, monkeypatch):
     installed = records._version
-    monkeypatch.setattr(records, "_version", lambda name: "0.0.1" if name == "scipy" else installed(name))
+    monkeypatch.setattr(records, "_version", lambda name: "0.0.1" if name == "scikit-learn" else installed(name))
     place, statistics = Path(built.probes["atlas", "place"]), Path(built.statistics)
-    with pytest.raises(RecordError, match=r"(?s)scipy 0\.0\.1; expected .* as locked.*do:     make setup"):
+    with pytest.raises(RecordError, match=r"(?s)scikit-learn 0\.0\.1; expected .* as locked.*do:     make setup"):
         records.today(study, "probes", place, [Path(path) for path in built.inputs[place.as_posix()]])
     inputs = [Path(path) for path in built.inputs[built.statistics]]
     assert records.today(study, "statistics", statistics, inputs) is not None, "statistics do not use it"
@@ -272,7 +272,7 @@ def test_the_record_of_a_run_says_where_and_how_it_went(built, study):
     run = json.loads(Path("results/runs/studies/tiny/statistics.json").read_text())
     assert run["digest"] == built.made[built.statistics].digest
     assert (run["threads"], run["bytes"], run["device"]) == (2, 3, "cpu")
-    assert run["packages"].keys() == {"numpy", "pandas"}
+    assert run["packages"].keys() == {"numpy", "pandas", "scipy"}
     assert run["git"].keys() == {"commit", "dirty"}
     assert run["configuration"]["file"] == "config/tiny.yaml"
     assert run["seconds"] >= 0

@@ -5,7 +5,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from linear_probing.estimation.scores import Scores
-from linear_probing.settings import METRICS, Study
+from linear_probing.settings import METRICS, Model, Study
 from linear_probing.store import layer_name
 
 EARTH_RADIUS_KM = 6371.0
@@ -32,6 +32,11 @@ def distance_km(one: Float[np.ndarray, "target 3"], other: Float[np.ndarray, "ta
     return EARTH_RADIUS_KM * np.arctan2(cross, (one * other).sum(axis=1))
 
 
+def drawn(study: Study) -> list[Model]:
+    """Return the models whose targets are drawn one by one: all but a model's further twins."""
+    return [model for model in study.models if not study.is_later_twin(model)]
+
+
 def map_table(scores: Scores, study: Study) -> pd.DataFrame:
     """Return true and predicted place of every target, per model and layer, under the position task's first split."""
     tables = []
@@ -39,7 +44,7 @@ def map_table(scores: Scores, study: Study) -> pd.DataFrame:
         targets = scores.targets[task.dataset]
         true = targets[list(task.label_columns)].astype(float).to_numpy()
         lon, lat = degrees(true)
-        for model in study.models:
+        for model in drawn(study):
             for layer in scores.layers(model.name, task):
                 predicted = scores.get(model.name, task, task.splits[0], "true", layer_name(layer)).astype(float)
                 pred_lon, pred_lat = degrees(predicted)
@@ -63,7 +68,7 @@ def plane_table(scores: Scores, study: Study) -> pd.DataFrame:
     for task in (task for task in study.tasks if task.metric == METRICS["binary"]):
         targets = scores.targets[task.dataset]
         named = targets[["target_id", "part"]].assign(label=targets[task.label], task=task.name)
-        for model in study.models:
+        for model in drawn(study):
             for layer in scores.layers(model.name, task):
                 x, y = scores.arrays[model.name][f"plane|{task.dataset}|{layer_name(layer)}"].T
                 tables.append(named.assign(model=model.name, layer=layer, x=x, y=y)[PLANE])

@@ -17,6 +17,7 @@ LEARNING = [
     "metric",
     "layer",
     "share",
+    "n_training_groups",
     "estimate",
     "lower",
     "upper",
@@ -70,5 +71,6 @@ def learning_rows(by_share: Sequence[Curves]) -> list[dict[str, Any]]:
             found = curves.values(curves.task.probe, layer)
             if found is not None:
                 row = {**curves.keys, "probe": curves.task.probe, "layer": layer, **curves.view.counts}
-                rows.append({**row, "share": share_of(curves.view.split), **vars(curves.estimate(found))})
+                share = {"share": share_of(curves.view.split), "n_training_groups": curves.n_training_groups}
+                rows.append({**row, **share, **vars(curves.estimate(found))})
     return rows if any(row["share"] < 1 for row in rows) else []

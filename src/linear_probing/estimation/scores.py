@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from linear_probing import store, tables
-from linear_probing.probes import CODE, FITS, PERMUTED, SCORES
+from linear_probing.probes import CHECKS, CODE, FITS, PERMUTED, SCORES
 from linear_probing.settings import TEXT_MODEL, Study, Task
 from linear_probing.stage import StudyError
 from linear_probing.transfer import COSINES
 from linear_probing.transfer import SCORES as TRANSFER
 
 DO = "run snakemake again; it makes what is missing"
+CHECKS_COLUMNS = ["model", "dataset", "features", "n_targets", "n_constant_features", "n_in_two_groups"]
 CODE_COLUMNS = ["model", "task", "features", "portion", "n_train", "n_coded", "n_classes", "bits", "uniform_bits"]
 
 
@@ -37,6 +38,8 @@ class Scores:
         One row per fit, with its model.
     permutations : Mapping[str, Mapping[str, np.ndarray]]
         By model, then by `TASK|PART|layer_06`: the score on the true labels, then under each permutation.
+    checks : pd.DataFrame
+        One row per data set and layer: what is odd about its features, with their model.
     code : pd.DataFrame
         One row per portion of a code, with its model.
     transfer : Mapping[str, Mapping[str, np.ndarray]]
@@ -49,6 +52,7 @@ class Scores:
     arrays: Mapping[str, Mapping[str, np.ndarray]]
     fits: pd.DataFrame
     permutations: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    checks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHECKS_COLUMNS))
     code: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CODE_COLUMNS))
     transfer: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     cosines: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["model"]))
@@ -135,7 +139,7 @@ def read_scores(
         targets[name] = data.targets
     arrays: dict[str, dict[str, np.ndarray]] = {}
     permutations: dict[str, dict[str, np.ndarray]] = {}
-    fits, codes = [], []
+    fits, codes, checks = [], [], []
     for folder in probes:
         model = folder.parent.name
         arrays.setdefault(model, {}).update(store.read_tensors(folder / SCORES))
@@ -144,13 +148,17 @@ def read_scores(
             permutations.setdefault(model, {}).update(store.read_tensors(folder / PERMUTED))
         if (folder / CODE).exists():
             codes.append(_read_table(folder / CODE, model))
+        if (folder / CHECKS).exists():
+            checks.append(_read_table(folder / CHECKS, model)[CHECKS_COLUMNS])
     expected = {TEXT_MODEL, *(model.name for model in study.models)}
     absent = sorted(expected - set(arrays)) + sorted(set(study.probed) - set(targets))
     if absent:
         raise StatisticsError(f"no folder was given for {absent[0]}", file=study.file, do=DO)
     code = pd.concat(codes, ignore_index=True) if codes else pd.DataFrame(columns=CODE_COLUMNS)
     transferred, cosines = read_transfer(transfer)
-    return Scores(targets, arrays, pd.concat(fits, ignore_index=True), permutations, code, transferred, cosines)
+    checked = pd.concat(checks, ignore_index=True) if checks else pd.DataFrame(columns=CHECKS_COLUMNS)
+    fitted = pd.concat(fits, ignore_index=True)
+    return Scores(targets, arrays, fitted, permutations, checked, code, transferred, cosines)
 
 
 def read_transfer(folders: Sequence[Path]) -> tuple[dict[str, dict[str, np.ndarray]], pd.DataFrame]:

@@ -86,7 +86,9 @@ def transfer_table(study: Study, scores: Scores) -> pd.DataFrame:
             # In this order, what was made for other tasks is of no more use.
             known = {(train, test): _target(study, scores, train, test, values)}
         target = known[train, test]
-        estimate = interval(target.auroc(values), study.bootstrap.confidence, target.n_groups)
+        # Where each target has one direction, as on the diagonal, folds have means of their own; see `intervals.tail`.
+        n_folds = values.shape[1] if (np.isfinite(values).sum(axis=1) <= 1).all() else 1
+        estimate = interval(target.auroc(values), study.bootstrap.confidence, target.n_groups, n_folds)
         row = {"model": name, "train_task": train, "test_task": test, "probe": probe, "metric": "auroc"}
         counts = {"n": len(target.rows), "n_groups": target.n_groups}
         rows.append({**row, "layer": int(layer.removeprefix("layer_")), **vars(estimate), **counts})

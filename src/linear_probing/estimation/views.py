@@ -125,6 +125,13 @@ class Curves:
         """The layers of the task's own probe."""
         return self.scores.layers(self.model, self.task)
 
+    @property
+    def n_training_groups(self) -> float:
+        """Groups that a fold trains on, the mean over folds; at least two a fold stay, so shares are of no less."""
+        targets = self.scores.targets[self.task.dataset]
+        masks = masks_for(self.study, self.task, targets, self.view.split)
+        return float(np.mean([targets["group"][train].nunique() for train, _ in masks]))
+
     def own(self, layer: int, labeling: str = "true") -> Float[np.ndarray, " resample"]:
         """Return the task's metric by the task's own probe, of the sample and each resample.
 

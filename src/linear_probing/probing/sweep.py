@@ -81,8 +81,8 @@ def check_classes(run: Run, train: Shaped[np.ndarray, " target"], which: str) ->
     n_known = len(np.unique(run.labels[train]))
     if n_known < 2:
         raise ProbeError(
-            f"split {run.split} {which}: a training part of {int(train.sum()):,} targets holds {n_known} class, expected"
-            " at least 2",
+            f"split {run.split} {which}: a training part of {int(train.sum()):,} targets holds {n_known} class,"
+            " expected at least 2",
             likely="a class is so rare that all its groups stand in the folds left out",
             do="use a larger data set or fewer folds",
         )

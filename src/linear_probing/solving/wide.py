@@ -10,7 +10,6 @@ differs much between parts (massive ones, in a few rows) stand beside the basis,
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from sklearn.externals.array_api_compat import array_namespace
 
 from linear_probing.solving import conjugate
@@ -103,5 +102,4 @@ def approach(design: Design, short: Short, problems: Problems, labels: Array, to
     w = design.features.T @ (short.vectors @ (inside / short.roots[:, None])) / inverse
     w[short.uneven] = outside
     b = found.intercepts[:, 0] + (design.shift[:, problems.part][short.even] * w[short.even]).sum(0)
-    none = np.zeros(len(b), dtype=int)
-    return Solution(w[:, :, None], b[:, None], none, none.astype(bool))
+    return Solution(w[:, :, None], b[:, None], found.n_iterations, found.converged)

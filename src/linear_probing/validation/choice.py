@@ -26,7 +26,7 @@ N_NEW = 10_000
 N_ERRORS = 2.0
 """Standard errors by which the mean may lie off the truth."""
 WAYS = ("inner loss", "scores of the other folds", "scores of all folds")
-NOISE, SIGNAL = Design(signal=0.0), Design()
+CASES = {"noise": Design(signal=0.0), "signal": Design()}
 
 
 def layers_of(design: Design, n_groups: int, random: np.random.Generator) -> tuple[list[np.ndarray], Data]:
@@ -79,10 +79,10 @@ def one(design: Design, random: np.random.Generator) -> list[float]:
     return [bias_of(chosen) for chosen in (own, by_other_folds(scores, sample), naive)]
 
 
-def bias(n: int, n_jobs: int) -> list[Check]:
+def bias(n: int, n_jobs: int, cases: Mapping[str, Design] = CASES) -> list[Check]:
     """Return the checks of the best layer, of `n` simulations each; the number is the mean bias in standard errors."""
     checks = []
-    for name, design in (("noise", NOISE), ("signal", SIGNAL)):
+    for name, design in cases.items():
         found = repeat(partial(one, design), f"best layer {name}", n, n_jobs)
         mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(n)
         setting = f"{N_LAYERS} layers of equal {name}"

@@ -15,10 +15,10 @@ metric, and the interval or test. `tests/unit/test_validation.py` runs fewer sim
 test run.
 
 Unless the table says otherwise there are {COMMON.n_groups} groups of {COMMON.n_rows} targets, {COMMON.n_features} \
-features, {N_FOLDS} folds and two penalties. Groups have {COMMON.of_features:.0%} of the
-variance of the features and {COMMON.of_labels:.0%} of that of the labels' noise. Intervals are of \
-{coverage.N_RESAMPLES} resamples, tests of
-{p_values.N_PERMUTATIONS} permutations.
+features, {N_FOLDS} folds and two penalties.
+Groups have {COMMON.of_features:.0%} of the variance of the features and {COMMON.of_labels:.0%} of that of the labels' \
+noise. Intervals are of {coverage.N_RESAMPLES} resamples,
+tests of {p_values.N_PERMUTATIONS} permutations.
 
 """
 NOTES = f"""
@@ -32,11 +32,11 @@ NOTES = f"""
   What remains is of cross-validation itself: a fold's groups train the other folds' probes, so the folds' errors are
   correlated, which no resampling of fixed scores sees (Bengio & Grandvalet 2004; Bates, Hastie & Tibshirani 2023). The
   same probes on fresh test groups, in brackets, do not have it. It grows with features per group and with what groups
-  share. The line of {coverage.CROWDED.n_groups} groups with half of all variance shows that end, under a limit of its
-  own, {coverage.SHORT:.0%}.
+  share. The lines with {coverage.WIDER.n_features} features show that, under a limit of their own,
+  {coverage.SHORT:.0%}.
 - **Without a signal** the dependence is all there is: the variance is twice what resampling sees, and an interval of
-  95 % holds the truth, chance, 83 to 87 times in 100. So an interval that does not hold chance is no test: that is what
-  permutation p-values are for. The same goes for selectivity where neither labeling can be remembered.
+  95 % should hold the truth, chance, only 83.4 times in 100. So an interval that does not hold chance is no test: that
+  is what permutation p-values are for. The same goes for selectivity where neither labeling can be remembered.
 - **Permutation p.** Of {p_values.N_LAYERS} layers with half of their variance in common, labels drawn without regard to
   them, the p-values of all simulations are compared with a uniform distribution (Kolmogorov-Smirnov), a random part of
   one step taken off each. Rows permuted where labels are constant in groups are a wrong test, and are seen to be one.

@@ -2,7 +2,8 @@
 
 Kolmogorov-Smirnov's test is of continuous distributions, and p-values of a permutation test are not: k of n + 1 values
 are possible. So a uniform number below one step is taken off each, which makes them uniform on (0, 1) if the test is
-exact. Rows permuted without regard to groups, where labels are constant in groups, show that the check can fail.
+exact. Two wrong tests show that the check can fail: rows permuted without regard to groups, where labels are constant
+in groups; and groups permuted across folds, where these were dealt evenly by class, as the study's builders do.
 """
 
 from functools import partial
@@ -11,22 +12,27 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import kstest
 
+from linear_probing.builders.draft import deal
+from linear_probing.estimation.significance import greatest, p_value
 from linear_probing.probing.permutations import null_scores, permutations
 from linear_probing.validation.check import Check
-from linear_probing.validation.simulation import Design, correlated, deal_folds, masks_of, repeat
+from linear_probing.validation.simulation import N_FOLDS, Design, correlated, deal_folds, masks_of, repeat
 
 N_PERMUTATIONS = 199
 N_LAYERS = 3
 LEAST_P = 0.01
 PENALTIES = (30.0, 1000.0)
 NULL = Design(of_features=0.5, signal=0.0)
-CONSTANT, VARYING, BY_ROWS = "constant in groups", "varying in groups", "constant in groups, rows permuted"
+CONSTANT, VARYING = "constant in groups", "varying in groups"
+STRATIFIED = "of 6 classes, constant in groups, which are dealt to folds evenly by class"
+BY_ROWS, ACROSS = f"{CONSTANT}, rows permuted", f"{STRATIFIED}, permuted across folds"
+WRONG = (BY_ROWS, ACROSS)
+N_CLASSES = 6
 
 
-def p_value(scores: Float[np.ndarray, " labeling"], random: np.random.Generator) -> float:
-    """Return (1 + how many permutations score no less) / (1 + how many there are), less a random part of a step."""
-    p = (1.0 + float((scores[1:] >= scores[0]).sum())) / len(scores)
-    return p - random.random() / len(scores)
+def below(scores: Float[np.ndarray, " labeling"], random: np.random.Generator) -> float:
+    """Return the study's p-value, less a random part of a step."""
+    return p_value(scores) - random.random() / len(scores)
 
 
 def layers_of(groups: Int[np.ndarray, " target"], random: np.random.Generator) -> list[np.ndarray]:
@@ -40,24 +46,29 @@ def one(labeling: str, random: np.random.Generator) -> list[float]:
     """Return the p-value of the first layer, and of the maximum over layers, of labels drawn without the features."""
     groups = np.repeat(np.arange(NULL.n_groups), NULL.n_rows)
     layers = layers_of(groups, random)
-    share = 0.3 if labeling == VARYING else 1.0
-    labels = (correlated(groups, 1, share, random)[:, 0] > 0).astype(int)
-    masks = masks_of(deal_folds(groups, random))
+    if labeling in (STRATIFIED, ACROSS):
+        metric, of_group = "macro_f1", random.permutation(np.arange(NULL.n_groups) % N_CLASSES)
+        names = [f"g{group:03d}" for group in range(NULL.n_groups)]
+        dealt = deal(names, [str(label) for label in of_group], N_FOLDS, random)
+        labels, folds = of_group[groups], np.array([int(dealt[names[group]]) for group in groups])
+    else:
+        metric, share = "auroc", 0.3 if labeling == VARYING else 1.0
+        labels, folds = (correlated(groups, 1, share, random)[:, 0] > 0).astype(int), deal_folds(groups, random)
     exchanged = np.arange(len(groups)) if labeling == BY_ROWS else groups
-    rows = permutations(labels, exchanged, N_PERMUTATIONS, random)
-    parts = {"all": np.ones(len(labels), bool)}
-    scores = np.stack([null_scores(layer, labels, masks, "auroc", PENALTIES, rows, parts)["all"] for layer in layers])
-    return [p_value(scores[0], random), p_value(scores.max(axis=0), random)]
+    rows = permutations(labels, exchanged, N_PERMUTATIONS, random, None if labeling in WRONG else folds)
+    parts, masks = {"all": np.ones(len(labels), bool)}, masks_of(folds)
+    scores = [null_scores(layer, labels, masks, metric, PENALTIES, rows, parts)["all"] for layer in layers]
+    return [below(scores[0], random), below(greatest(dict(enumerate(scores))), random)]
 
 
 def uniformity(n: int, n_jobs: int) -> list[Check]:
     """Return the checks of p-values, of `n` simulations each."""
     checks = []
-    for labeling in (CONSTANT, VARYING, BY_ROWS):
+    for labeling in (CONSTANT, VARYING, STRATIFIED, *WRONG):
         found = repeat(partial(one, labeling), f"p-values {labeling}", n, n_jobs)
         for name, values in zip(("one layer", f"maximum of {N_LAYERS} layers"), found.T, strict=True):
             p = float(kstest(values, "uniform").pvalue)
-            limits = (0.0, LEAST_P) if labeling == BY_ROWS else (LEAST_P, 1.0)
-            truth = "near 0: a wrong test is seen" if labeling == BY_ROWS else "above 0.01 in 99 of 100"
+            limits = (0.0, LEAST_P) if labeling in WRONG else (LEAST_P, 1.0)
+            truth = "near 0: a wrong test is seen" if labeling in WRONG else "above 0.01 in 99 of 100"
             checks.append(Check(f"permutation p, {name}", f"labels {labeling}", "KS p", n, p, *limits, truth))
     return checks

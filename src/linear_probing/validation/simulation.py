@@ -40,7 +40,7 @@ class Design:
 
     n_groups: int = 100
     n_rows: int = 4
-    n_features: int = 12
+    n_features: int = 8
     of_features: float = 0.3
     of_labels: float = 0.2
     signal: float = 0.5
