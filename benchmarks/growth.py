@@ -79,11 +79,11 @@ def plot(table: pd.DataFrame, folder: Path, name: str) -> None:
             mine = table[table["what"] == what]
             sns.lineplot(
                 mine, x="size", y="seconds", hue="way", hue_order=list(WAYS), style="way", style_order=list(WAYS),
-                palette=WAYS, markers=["o", "s"], dashes=False, estimator="median", errorbar=("pi", 100), err_style="bars",
-                legend=panel is panels[-1], ax=panel,
+                palette=WAYS, markers=["o", "s"], dashes=False, estimator="median", errorbar=("pi", 100),
+                err_style="bars", legend=panel is panels[-1], ax=panel,
             )  # fmt: skip
             panel.set(xscale="log", yscale="log", xlabel=f"number of {what}", ylabel="seconds")
-            sizes = GROWTH[what] if what in ("layers", "labelings") else GROWTH[what][::2]
+            sizes = GROWTH[what][:: 2 if what in ("rows", "features") else 1]
             panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
             panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
             panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
