@@ -2,13 +2,13 @@
 
 In: features, labels, groups. Out: per outer fold the chosen penalty and the test part's scores. All ways use the same
 folds of groups, scale within each training part, choose the penalty by the inner folds' log loss and fit it anew to the
-outer training part. scikit-learn gets the same float32 features, which is faster there than float64.
+outer training part. scikit-learn gets the same float32 features, and for comparison float64 ones.
 """
 
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -40,6 +40,7 @@ WAYS = (
     "scikit-learn, loop of pipelines",
     "scikit-learn, GridSearchCV",
     "scikit-learn, GridSearchCV on torch tensors",
+    "scikit-learn, loop of pipelines, float64",
 )
 
 Mask = Bool[np.ndarray, " row"]
@@ -228,6 +229,7 @@ def ways(data: Data, folds: Sequence[Fold], device: str, n_threads: int) -> dict
         partial(loop, data, folds, n_jobs=n_threads),
         partial(grid_search, data, folds, n_jobs=n_threads),
         partial(grid_search, data, folds, n_jobs=1, torch=True),
+        partial(loop, replace(data, features=data.features.astype(np.float64)), folds, n_jobs=n_threads),
     )
     return {name: partial(_limited, each, n_threads) for name, each in zip(WAYS, work, strict=True)}
 

@@ -114,7 +114,7 @@ def memory(arguments: argparse.Namespace) -> bool:
 
 def large_job(arguments: argparse.Namespace) -> None:
     """Run the large job in this process and write what it took."""
-    data = nested.draw(*LARGE)
+    data = nested.draw(*LARGE, exponent=arguments.exponent)
     before, start = peak_memory_gb(), time.perf_counter()
     folds = nested.nested_folds(data.groups)
     nested.ways(data, folds, arguments.device, arguments.threads)["ours"]()
