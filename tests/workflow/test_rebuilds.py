@@ -210,7 +210,7 @@ def test_pulling_from_a_remote_that_lacks_a_file_restores_the_rest(origin, secon
     assert not lost.exists()
     assert second.planned(config=None) == DRAWN
     assert len(states(second)) == 5
-    second.edit("config/study.yaml", "ridge: [100.0]", "ridge: [50.0]")
+    second.edit("config/study.yaml", "[group, country, types]", "[group, country]")
     assert second.planned(config=None) == {"activations": 1, "probes": 2, "baselines": 1, **TAIL}
 
 

@@ -219,7 +219,7 @@ def test_another_study_shares_what_it_has_in_common(clone):
     shutil.copy(clone.folder / "config" / "tiny.yaml", clone.folder / "config" / "other.yaml")
     clone.edit("config/other.yaml", "name: tiny", "name: other")
     assert clone.planned("config/other.yaml") == TAIL
-    clone.edit("config/other.yaml", "ridge: [100.0]", "ridge: [50.0]")
+    clone.edit("config/other.yaml", "[group, country, types]", "[group, country]")
     assert clone.planned("config/other.yaml") == {"probes": 2, "baselines": 1, **TAIL}
     done = clone.snakemake(config="config/other.yaml")
     assert done.returncode == 0, done.stderr[-3000:]
