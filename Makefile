@@ -88,8 +88,8 @@ bench-extraction: develop ## time extraction against others' ways (TEXTS=FOLDER,
 	$(BENCHMARK)/extraction.py --memory
 
 bench-probes: develop ## time probes against scikit-learn, compare their results, measure memory (DEVICE=cuda, BENCH=more options)
+	$(BENCHMARK)/probes.py --agreement --memory --growth --device $(DEVICE)
 	$(BENCHMARK)/probes.py --device $(DEVICE) $(BENCH)
-	$(BENCHMARK)/probes.py --agreement --memory --growth
 
 lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv)
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv, or its path as UV=..." >&2; exit 1; }

@@ -43,6 +43,9 @@ WAYS = (
     "scikit-learn, loop of pipelines, float64",
 )
 
+ONCE = WAYS[4:]
+"""Ways that take minutes and stand beside the fastest for information."""
+
 Mask = Bool[np.ndarray, " row"]
 
 

@@ -162,21 +162,23 @@ def from_pipeline(
     )
 
 
-def is_linear(fitted: Any, n_classes: int) -> bool:
-    """Return whether a fitted pipeline has one coefficient vector for each of its outputs: some have one a class pair.
+def is_linear(fitted: Any, states: Float[np.ndarray, "target d"]) -> bool:
+    """Return whether a pipeline's scores are the products of its coefficients: some have vectors of class pairs.
 
     Parameters
     ----------
     fitted : sklearn.pipeline.Pipeline
-        Of two steps.
-    n_classes : int
-        Of the task; 0 for numbers.
+        Of scaling and an estimator.
+    states : np.ndarray
+        On which the scores are compared.
     """
     last = fitted[-1]
     if not (hasattr(last, "coef_") and hasattr(last, "intercept_")):
         return False
-    n_vectors, n_known = len(np.atleast_2d(last.coef_)), len(getattr(last, "classes_", ()))
-    return n_classes == 0 or n_vectors == (1 if n_known == 2 else n_known)
+    told = fitted.decision_function(states) if hasattr(last, "decision_function") else fitted.predict(states)
+    products = fitted[:-1].transform(states) @ np.atleast_2d(last.coef_).T + last.intercept_
+    told = np.asarray(told, dtype=np.float64).reshape(len(states), -1)
+    return told.shape == products.shape and np.allclose(told, products, rtol=1e-4, atol=1e-4 * np.abs(told).max())
 
 
 def _all_classes(

@@ -31,13 +31,12 @@ from linear_probing import directions, records, settings, store, tables
 from linear_probing.probing import controls
 from linear_probing.probing.layer import Probed, plan_of, probe_layer
 from linear_probing.probing.protocol import probe_out_of_fold
-from linear_probing.probing.runs import TYPES, labels_of, runs_of
+from linear_probing.probing.runs import runs_of
 from linear_probing.settings import Model, Study, Task
 from linear_probing.stage import run
 from linear_probing.store import layer_name, write_tensors
 from linear_probing.tables import Tables
 
-__all__ = ["FITS", "SCORES", "TYPES", "labels_of", "main", "probe_baselines", "probe_states"]
 LOG = logging.getLogger("probes")
 SCORES, PERMUTED = "scores.safetensors", "permutations.safetensors"
 FITS, CHECKS, CODE = "fits.csv", "checks.csv", "code.csv"
@@ -72,7 +71,7 @@ def probe_states(study: Study, data: Tables, dataset: str, model: Model, activat
         found = check_features(states, data.targets["group"])
         probed.checks.append({"dataset": dataset, "features": layer_name(layer), **found})
         for plan in plans:
-            probe_layer(probed, states, layer, plan, full)
+            probe_layer(probed, states, layer, plan)
         if any(task.kind == "binary" for task in tasks):
             probed.scores[f"plane|{dataset}|{layer_name(layer)}"] = plane(states).astype(np.float32)
     return probed

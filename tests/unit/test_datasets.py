@@ -1,5 +1,7 @@
 """Builders: spans, folds, groups, balance; and that nothing held out stands on the wrong side."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -175,6 +177,16 @@ def test_a_label_that_cannot_be_probed_is_refused(study, written, tmp_path, valu
     data.targets["truth"] = "1" if value == "1" else data.targets["truth"].where(data.targets.index != 7, value)
     with pytest.raises(DatasetError, match=says):
         tables.check_labels(data, study.tasks_of("cities"), tmp_path)
+
+
+def test_two_classes_are_no_multiclass_label_and_a_baseline_is_a_number(study, written, tmp_path):
+    data = written("larger_than")
+    (task,) = study.tasks_of("larger_than")
+    with pytest.raises(DatasetError, match=r"(?s)has 2 classes, expected at least 3.*do:     name its kind binary"):
+        tables.check_labels(data, (replace(task, kind="multiclass"),), tmp_path)
+    data.targets.loc[3, "first_number"] = ""
+    with pytest.raises(DatasetError, match="first_number of target larger_than-00003 is no finite number"):
+        tables.check_labels(data, (task,), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["texts.csv", "targets.csv", "card.json"])

@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from linear_probing import directions
 from linear_probing.directions import Direction, DirectionError
@@ -144,3 +145,22 @@ def test_a_probe_that_is_not_linear_has_no_direction(states):
     )
     with pytest.raises(DirectionError, match=r"(?s)no coefficients.*likely: MLPClassifier is not linear"):
         directions.from_pipeline(fitted, task="t", probe="mlp", layer=0, names=("0", "1"), metric="auroc")
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 4])
+def test_vectors_of_class_pairs_are_no_direction(states, n_classes):
+    """Of three classes there are as many pairs as classes: only the scores tell."""
+    labels = np.arange(len(states)) % n_classes
+
+    def linear(estimator):
+        return directions.is_linear(make_pipeline(StandardScaler(), estimator).fit(states, labels), states)
+
+    assert linear(LogisticRegression())
+    assert linear(MeanDifference())
+    assert linear(SVC(kernel="linear")) == (n_classes == 2)
+    assert not linear(SVC())
+    assert not linear(MLPClassifier(max_iter=2))
+
+
+def test_a_regressor_of_one_output_is_linear(states):
+    assert directions.is_linear(make_pipeline(StandardScaler(), Ridge()).fit(states, states[:, 0]), states)

@@ -8,6 +8,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
+from linear_probing import settings
 from linear_probing.probing import estimators
 from linear_probing.probing.discriminants import MeanDifference, ShrunkDiscriminant
 from linear_probing.probing.estimators import EstimatorError
@@ -98,3 +99,26 @@ def test_an_mlp_finds_what_is_not_linear():
     mlp = estimators.make("mlp", None, {}, "binary", 0).fit(features[:700], labels[:700])
     assert linear.score(features[700:], labels[700:]) < 0.6
     assert mlp.score(features[700:], labels[700:]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ({"svm": {"class": "sklearn.svm.LinearSVX"}}, "sklearn.svm.LinearSVX cannot be imported"),
+        ({"svm": {"class": "sklearn.svm.LinearSVC", "parameters": {"c": 1}}}, "LinearSVC refuses its parameters"),
+        ({"mlp": {"parameters": {"max_iter": -1}}}, "MLPClassifier refuses its parameters|MLPRegressor refuses"),
+        ({"pca": {"class": "sklearn.decomposition.PCA"}}, "has no predict"),
+    ],
+)
+def test_a_probe_that_cannot_be_made_is_refused_before_any_job(tiny_content, root, named, says):
+    tiny_content["probes"] = named
+    study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    with pytest.raises(EstimatorError, match=rf"(?s)({says}).*do: "):
+        estimators.check(study)
+
+
+def test_a_probe_that_suits_no_task_is_refused(tiny_content, root):
+    del tiny_content["tasks"]["place.position"], tiny_content["datasets"]["place"]
+    tiny_content["probes"] = {"lasso": {"class": "sklearn.linear_model.Lasso"}}
+    with pytest.raises(EstimatorError, match="Lasso can score no task of the study"):
+        estimators.check(settings.parse(tiny_content, root / "config" / "tiny.yaml"))

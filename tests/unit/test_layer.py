@@ -60,7 +60,7 @@ def task(study):
 @pytest.fixture
 def probed(study, task, data, states):
     found = Probed()
-    probe_layer(found, states, 3, plan_of(study, task, data, full=True), full=True)
+    probe_layer(found, states, 3, plan_of(study, task, data, full=True))
     return found
 
 
@@ -120,7 +120,7 @@ def test_exported_directions_give_the_out_of_fold_scores_again(probed, data, sta
 def test_a_later_twin_has_the_main_probe_and_nothing_else(study, task, data, states):
     assert [study.is_later_twin(model) for model in study.models] == [False, False, True]
     found = Probed()
-    probe_layer(found, states, 3, plan_of(study, task, data, full=False), full=False)
+    probe_layer(found, states, 3, plan_of(study, task, data, full=False))
     keys = [key for key in found.scores if key.count("|") == 4]
     assert {key.split("|")[3] for key in keys} == {"logistic"}
     assert {key.split("|")[1] for key in keys} == {"group", "types"}
@@ -141,7 +141,7 @@ def test_a_training_part_of_one_class_is_refused_by_name(study, task, data, stat
     targets = data.targets.assign(truth=np.where(data.targets["fold"] == "0", "1", "0"))
     plan = plan_of(study, task, replace(data, targets=targets), full=False)
     with pytest.raises(ProbeError) as error:
-        probe_layer(Probed(), states, 0, plan, full=False)
+        probe_layer(Probed(), states, 0, plan)
     said = "split group without fold 0: a training part of 96 targets holds 1 class, expected at least 2"
     assert said in str(error.value)
     assert "do:     use a larger data set or fewer folds" in str(error.value)
@@ -152,7 +152,7 @@ def test_a_class_of_few_groups_and_a_fold_of_one_class_are_noted_in_every_fit(st
     folds = [str(int(group[4:]) % 5) for group in data.targets["group"]]
     changed = replace(data, targets=data.targets.assign(truth=np.where(rare, "1", "0"), fold=folds))
     found, plan = Probed(), plan_of(replace(study, n_folds=5), task, changed, full=False)
-    probe_layer(found, states, 0, replace(plan, runs=plan.runs[:1]), full=False)
+    probe_layer(found, states, 0, replace(plan, runs=plan.runs[:1]))
     notes = [row["note"] for row in found.fits]
     few = "class 1 stands in 3 of at least 5 groups"
     assert notes == [few] * 3 + [f"{few}; one class is tested"] * 2
@@ -168,7 +168,7 @@ def test_states_that_are_all_equal_say_nothing(study, task, data):
     """As at layer 0, where every statement ends in the same token."""
     found = Probed()
     states = np.ones((len(data.targets), D), dtype=np.float32)
-    probe_layer(found, states, 0, plan_of(study, task, data, full=True), full=True)
+    probe_layer(found, states, 0, plan_of(study, task, data, full=True))
     scores = found.scores["cities.truth|group|true|logistic|layer_00"]
     assert all(len(set(scores[data.targets["fold"] == fold, 0])) == 1 for fold in "012")
     assert set(found.permuted["cities.truth|all|layer_00"]) == {0.5}

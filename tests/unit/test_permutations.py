@@ -52,6 +52,25 @@ def test_labels_that_vary_move_within_their_group_and_never_to_constant_groups()
     assert len(seen) == 3 * 6
 
 
+def test_labels_of_groups_stay_in_their_fold():
+    """Six classes, each in every fold once: any permutation keeps that, so that folds stay as even as they were dealt."""
+    groups = np.repeat(np.arange(30), 2)
+    labels, folds = groups % 6, groups // 6
+    rows = permutations.permutations(labels, groups, 50, np.random.default_rng(0), folds)
+    for moved in labels[rows]:
+        assert all(np.array_equal(np.bincount(moved[folds == fold]), [2] * 6) for fold in range(5))
+    assert len({tuple(moved) for moved in labels[rows]}) == 50
+    across = permutations.permutations(labels, groups, 50, np.random.default_rng(0))
+    assert any((np.bincount(moved[folds == 0], minlength=6) != 2).any() for moved in labels[across])
+
+
+def test_labels_that_are_equal_in_every_fold_cannot_be_permuted():
+    with pytest.raises(permutations.PermutationError, match="4 groups cannot be permuted"):
+        permutations.permutations(
+            np.array([0, 0, 1, 1]), np.arange(4), 9, np.random.default_rng(0), np.array([0, 0, 1, 1])
+        )
+
+
 def test_positions_move_as_rows_and_the_draw_is_the_generators():
     places = generator(1).normal(size=(6, 3)).repeat(2, axis=0)
     groups = np.arange(6).repeat(2)

@@ -171,3 +171,15 @@ def test_bad_input_is_an_error(d, spoil, alphas, n_folds, message):
     masks = tables.fold_masks(pd.Series([str(row % n_folds) for row in range(100)]))
     with pytest.raises(RidgeError, match=message):
         ridge.ridge_out_of_fold(features, targets, masks, alphas, 3)
+
+
+@pytest.mark.parametrize("d", [20, 200])
+def test_a_penalty_below_the_rounding_of_repeated_features_is_refused(d):
+    features = np.repeat(np.random.default_rng(0).normal(size=(60, d // 2)), 2, axis=1).astype(np.float32)
+    if d > 60:
+        features[30:] = features[:30]
+    labels = np.sign(features[:, :1])
+    with pytest.raises(
+        parts.RidgeError, match=r"(?s)no solution to float64's accuracy at alpha 1e-18.*do:     use penalties"
+    ):
+        ridge.ridge_out_of_fold(features, labels, plain(60), [1e-18], 1)

@@ -80,6 +80,42 @@ def test_a_misspelt_data_set_is_named_before_the_one_that_lost_its_task(tiny_con
         settings.parse(tiny_content, root / "config" / "tiny.yaml")
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda c: c["tasks"]["cities.truth"].update(splits=["types"]),
+            r"tasks.cities.truth.splits: group is not among",
+        ),
+        (lambda c: c.update(probes={"lad": {}}), "probes.lad: unknown probe; expected mean_difference, lda, mlp, or a"),
+        (
+            lambda c: c.update(probes={"mlp": {"class": "sklearn.svm.SVC"}}),
+            "probes.mlp: the name is that of a built-in",
+        ),
+        (lambda c: c.update(probes={"ridge": {"class": "sklearn.svm.SVC"}}), "probes.ridge: .* a task's own probe"),
+        (lambda c: c.update(learning=[0.125]), "learning: 0.125 are not different whole percents"),
+    ],
+)
+def test_probes_and_shares_that_cannot_be_are_refused(tiny_content, root, change, says):
+    change(tiny_content)
+    with pytest.raises(SettingsError, match=rf"(?s){says}.*file: .*do: "):
+        settings.parse(tiny_content, root / "config" / "tiny.yaml")
+
+
+def test_group_stands_first_whatever_the_order(tiny_content, root):
+    tiny_content["tasks"]["cities.truth"]["splits"] = ["types", "group"]
+    study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    assert next(task.splits for task in study.tasks if task.name == "cities.truth") == ("group", "types")
+
+
+def test_what_an_estimator_is_given_stays_as_it_is_written(tiny_content, root):
+    """As max_features: 1.0 is all features, and 1 is one."""
+    forest = {"class": "sklearn.ensemble.RandomForestClassifier", "parameters": {"max_features": 1.0}}
+    tiny_content["probes"] = {"forest": forest}
+    (spec,) = settings.parse(tiny_content, root / "config" / "tiny.yaml").probes
+    assert repr(spec.parameters["max_features"]) == "1.0"
+
+
 def test_whole_numbers_are_integers_however_they_are_written(tiny_content, root):
     tiny_content["datasets"]["place"]["n_cities"] = 120.0
     tiny_content["seed"] = 0.0

@@ -364,6 +364,25 @@ def test_another_checkouts_package_is_refused(tmp_path):
         artefacts.check_checkout(tmp_path)
 
 
+def test_a_probe_of_your_own_is_in_the_digest(tiny_content, root, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "my_probes.py"
+    module.write_text("class Mine:\n    pass\n")
+    tiny_content["probes"] = {"mine": {"class": "my_probes.Mine"}}
+
+    def digest():
+        provenance.file_digest.cache_clear()
+        made = artefacts.Artefacts(settings.parse(tiny_content, root / "config" / "tiny.yaml"))
+        return made.made[made.probes["atlas", "cities"]].digest
+
+    before = digest()
+    module.write_text("class Mine:\n    other = 1\n")
+    assert digest() != before
+    tiny_content["probes"]["mine"]["class"] = "my_prober.Mine"
+    with pytest.raises(SettingsError, match="my_prober cannot be imported"):
+        digest()
+
+
 MADE_OF = {
     "datasets": {"name", "builder", "n_cities", "n_contexts", "n_folds", "seed", "sources"},
     "tokens": {"tables", "tokenizer", "context", "classes", "chat", "position"},

@@ -207,7 +207,7 @@ def test_pairs_are_resampled_by_the_blocks_they_share(study, targets, arrays):
 def test_a_test_part_of_its_own_is_scored_alone_and_its_layer_chosen_in_training(study, targets, arrays):
     held = (np.repeat(np.arange(N_GROUPS), 2) % 3 == 0)[:, None]
     targets["fold"] = np.where(held[:, 0], "test", targets["fold"])
-    # In training layer 6 is the better one, in the test part layer 0.
+    # By the inner losses of `fits_of` layer 6 is the better one, in the test part layer 0.
     arrays["atlas"] |= {
         f"{TASK}|group|true|logistic|layer_00": np.where(held, RIGHT, -RIGHT),
         f"{TASK}|group|true|logistic|layer_06": np.where(held, -RIGHT, RIGHT),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from linear_probing.estimation.views import Curves
-from linear_probing.probes import TYPES
+from linear_probing.probing.runs import TYPES
 
 PROBES = [
     "model",

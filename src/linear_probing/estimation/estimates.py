@@ -14,7 +14,7 @@ from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scores import Scores
 from linear_probing.estimation.scoring import Sample
 from linear_probing.estimation.views import Curves, View
-from linear_probing.probes import TYPES, labels_of
+from linear_probing.probing.runs import TYPES, labels_of
 from linear_probing.settings import TEXT_MODEL, Study, Task
 from linear_probing.store import layer_name
 

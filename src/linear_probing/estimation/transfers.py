@@ -10,7 +10,7 @@ from tqdm import tqdm
 from linear_probing.estimation.intervals import interval
 from linear_probing.estimation.scores import DO, Scores, StatisticsError
 from linear_probing.estimation.scoring import Pairing, Sample, draw, mean_of_defined
-from linear_probing.probes import labels_of
+from linear_probing.probing.runs import labels_of
 from linear_probing.settings import Study
 from linear_probing.tables import cluster_column
 

@@ -13,7 +13,7 @@ from linear_probing.estimation.intervals import Estimate, interval_of
 from linear_probing.estimation.metrics import evaluate
 from linear_probing.estimation.scores import DO, Scores, StatisticsError
 from linear_probing.estimation.scoring import Sample, draw
-from linear_probing.probes import TYPES, labels_of
+from linear_probing.probing.runs import TYPES, labels_of
 from linear_probing.settings import Study, Task
 from linear_probing.splits import masks_for
 from linear_probing.store import layer_name

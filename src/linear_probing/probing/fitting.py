@@ -20,10 +20,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from linear_probing.probing.estimators import EstimatorError
+from linear_probing.solving.logistic import SMALLEST
 
 Masks = Sequence[tuple[Bool[np.ndarray, " target"], Bool[np.ndarray, " target"]]]
-SMALLEST = float(np.finfo(np.float32).eps)
-"""Below it a probability counts as this: single precision does not tell 1 from what is nearer to it."""
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,13 @@ class Plan:
     study, task, data
         What is probed.
     runs : tuple[Run, ...]
-        Of the task's own probe.
+        Of the task's own probe; the first is of the split by group.
     others : tuple[tuple[ProbeSpec, Any], ...]
         The other probes that suit the task, with their estimators.
     shuffled : np.ndarray, optional
         Of each permutation the targets whose labels stand at each place, (n_permutations, n_targets); None for no test.
+    full : bool
+        False for the twins that repeat the main probe with other random weights.
     """
 
     study: Study
@@ -69,6 +71,7 @@ class Plan:
     runs: tuple[Run, ...]
     others: tuple[tuple[ProbeSpec, Any], ...]
     shuffled: np.ndarray | None
+    full: bool
 
     @property
     def n_classes(self) -> int:
@@ -77,26 +80,26 @@ class Plan:
 
 
 def plan_of(study: Study, task: Task, data: Tables, full: bool) -> Plan:
-    """Return what to fit; `full` is false for the twins that repeat the main probe with other random weights."""
+    """Return what to fit; parameters as of `Plan`."""
     runs = tuple(runs_of(study, task, data, drawn=full))
     specs = [spec for spec in study.probes if full and estimators.suits(spec, task.kind)]
     made = [estimators.make(spec.name, spec.path, spec.parameters, task.kind, study.seed) for spec in specs]
     shuffled = None
-    if full and study.n_permutations and GROUP in task.splits:
+    if full and study.n_permutations:
         random = np.random.default_rng([study.seed, *task.name.encode()])
         groups, folds = (data.targets[name].to_numpy(str) for name in ("group", tables.fold_column(GROUP)))
         shuffled = permutations.permutations(runs[0].labels, groups, study.n_permutations, random, folds)
-    return Plan(study, task, data, runs, tuple(zip(specs, made, strict=True)), shuffled)
+    return Plan(study, task, data, runs, tuple(zip(specs, made, strict=True)), shuffled, full)
 
 
-def probe_layer(probed: Probed, states: Float[np.ndarray, "target d"], layer: int, plan: Plan, full: bool) -> None:
-    """Fit everything to one layer's states; the plan's first run is of the split by group if the task has it."""
+def probe_layer(probed: Probed, states: Float[np.ndarray, "target d"], layer: int, plan: Plan) -> None:
+    """Fit all that is planned to one layer's states."""
     study, task, features = plan.study, plan.task, layer_name(layer)
     penalties = study.penalties["logistic" if task.probe == "logistic" else "ridge"]
     swept = sweep(states, plan.runs, task.probe, penalties, plan.n_classes)
     for run, outcome in zip(plan.runs, swept.outcomes, strict=True):
         probed.enter(task, run, task.probe, features, outcome.scores, outcome.fits)
-    if not full:
+    if not plan.full:
         return
     probed.directions.extend(_direction(plan, layer, linear) for linear in swept.probes)
     for spec, estimator in plan.others:
@@ -132,7 +135,7 @@ def _probe_otherwise(
     for run in (run for run in plan.runs if run.split in (GROUP, TYPES)):
         found = fit_folds(estimator, states, run.labels, run.masks)
         probed.enter(task, run, name, layer_name(layer), found.scores, found.fits)
-        if run is not plan.runs[0] or not is_linear(found.pipelines[0], plan.n_classes):
+        if run is not plan.runs[0] or not is_linear(found.pipelines[0], states):
             continue
         of_all, _ = fit_one(estimator, states, run.labels)
         folds = [*(str(fit.fold) for fit in found.fits), "all"]
@@ -153,7 +156,7 @@ def parts_of(targets: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def _permute(probed: Probed, states: Float[np.ndarray, "target d"], features: str, plan: Plan) -> None:
     assert plan.shuffled is not None
-    run = next(run for run in plan.runs if run.split == GROUP and run.labeling == "true")
+    run = plan.runs[0]
     alphas, metric = plan.study.penalties["ridge"], plan.task.metric
     parts = parts_of(plan.data.targets)
     found = permutations.null_scores(states, run.labels, run.masks, metric, alphas, plan.shuffled, parts)

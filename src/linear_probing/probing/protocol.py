@@ -18,6 +18,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from linear_probing.solving.logistic import SMALLEST
 from linear_probing.stage import StudyError
 
 MAX_ITERATIONS = 200
@@ -123,7 +124,7 @@ def loss(fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *ou
     """Return what inner folds compare, summed over targets: log loss, or squared error (of -1/1 codes for classes)."""
     if hasattr(fitted[-1], "predict_proba"):
         inside = np.isin(labels, fitted.classes_)
-        unknown = float((~inside).sum()) * -np.log(np.finfo(np.float32).eps)
+        unknown = float((~inside).sum()) * -np.log(SMALLEST)
         if not inside.any():
             return unknown
         probabilities = fitted.predict_proba(features[inside])
@@ -132,6 +133,11 @@ def loss(fitted: Pipeline, features: Any, labels: Shaped[np.ndarray, "target *ou
     if labels.ndim == 1 and n_classes == 2:
         wanted = wanted[:, 1:]
     return float(((outputs(fitted, features, n_classes) - wanted) ** 2).sum())
+
+
+def held_out(masks: Masks, outer: int, inner: int) -> Bool[np.ndarray, " target"]:
+    """Return the targets that the inner fold of an outer fold's training part tests."""
+    return masks[inner][1] & masks[outer][0]
 
 
 def choose_penalties(
@@ -153,8 +159,9 @@ def choose_penalties(
             for place, penalty in enumerate(ordered):
                 fitted = fit(probe, penalty, features[train], labels[train])
                 for outer, inner in ((one, other), (other, one)):
-                    held_out = masks[inner][1]
-                    losses[outer, place] += loss(fitted, features[held_out], labels[held_out], n_classes)
+                    held = held_out(masks, outer, inner)
+                    if held.any():
+                        losses[outer, place] += loss(fitted, features[held], labels[held], n_classes)
     return [ordered[place] for place in losses.argmin(axis=1)]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from linear_probing.probing import controls
 from linear_probing.probing.sweep import Run
 from linear_probing.settings import Study, Task
-from linear_probing.splits import GROUP, ROW, masks_for, seed_split, train_split
+from linear_probing.splits import ROW, masks_for, seed_split, train_split
 from linear_probing.tables import Tables
 
 TYPES = "types"
@@ -61,7 +61,7 @@ def runs_of(study: Study, task: Task, data: Tables, drawn: bool) -> list[Run]:
     """
     labels, note = labels_of(task, data.targets), scarcity(task, data.targets, study.n_folds)
     names: Sequence[str] = task.splits
-    if drawn and GROUP in task.splits:
+    if drawn:
         seeds = [seed_split(number) for number in range(1, study.n_seeds)]
         names = [*task.splits, *seeds, ROW, *(train_split(share) for share in study.learning)]
     runs = []

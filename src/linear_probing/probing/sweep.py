@@ -7,12 +7,13 @@ Cost: benchmarks/probes.py measures it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from linear_probing.probing.protocol import Fit, Masks, Outcome, ProbeError
+from linear_probing.probing.protocol import Fit, Masks, Outcome, ProbeError, held_out
 from linear_probing.solving import logistic, ridge
 
 
@@ -88,11 +89,6 @@ def check_classes(run: Run, train: Shaped[np.ndarray, " target"], which: str) ->
         )
 
 
-def held_out(masks: Masks, outer: int, inner: int) -> Shaped[np.ndarray, " target"]:
-    """Return the targets that the inner fold of an outer fold's training part tests."""
-    return masks[inner][1] & masks[outer][0]
-
-
 def n_held_out(masks: Masks, outer: int) -> int:
     """Return how many targets the inner folds of an outer fold test, at least 1."""
     return max(1, sum(int(held_out(masks, outer, inner).sum()) for inner in range(len(masks)) if inner != outer))
@@ -161,68 +157,69 @@ def _logistic(
     n_classes: int,
     device: str,
 ) -> Swept:
-    parts: dict[bytes, int] = {}
-    rows: list[Shaped[np.ndarray, " target"]] = []
+    rows: dict[bytes, Shaped[np.ndarray, " target"]] = {}
 
-    def part_of(mask: Shaped[np.ndarray, " target"]) -> int:
-        key = mask.tobytes()
-        if key not in parts:
-            parts[key] = len(rows)
-            rows.append(mask)
-        return parts[key]
+    def part_of(train: Shaped[np.ndarray, " target"]) -> int:
+        rows.setdefault(train.tobytes(), train)
+        return list(rows).index(train.tobytes())
 
     pairs, problems = [], []
     for place, run in enumerate(runs):
-        for one in range(len(run.masks)):
-            for other in range(one + 1, len(run.masks)):
-                train = run.masks[one][0] & run.masks[other][0]
-                check_classes(run, train, f"without folds {one} and {other}")
-                part = part_of(train)
-                pairs.append((place, one, other))
-                problems += [(part, place, penalty) for penalty in penalties]
+        for one, other in combinations(range(len(run.masks)), 2):
+            train = run.masks[one][0] & run.masks[other][0]
+            check_classes(run, train, f"without folds {one} and {other}")
+            part = part_of(train)
+            pairs.append((place, one, other))
+            problems += [(part, place, penalty) for penalty in penalties]
     outer = [(place, fold) for place, run in enumerate(runs) for fold, (_, test) in enumerate(run.masks) if test.any()]
     trained = [part_of(runs[place].masks[fold][0]) for place, fold in outer]
     everything = part_of(np.ones(len(features), dtype=bool))
-    scaled = logistic.scale_parts(features, np.stack(rows, axis=1), device)
+    scaled = logistic.scale_parts(features, np.stack([*rows.values()], axis=1), device)
     labels = np.stack([run.labels for run in runs], axis=1)
-    losses = [np.zeros((len(run.masks), len(penalties))) for run in runs]
     # With one penalty too: layers are compared by these losses.
-    inner = logistic.fit(scaled, labels, problems, n_classes)
-    failed = [np.zeros(len(run.masks), dtype=int) for run in runs]
-    for number, (place, one, other) in enumerate(pairs):
-        columns = slice(number * len(penalties), (number + 1) * len(penalties))
-        for outside, inside in ((one, other), (other, one)):
-            held = held_out(runs[place].masks, outside, inside)
-            values = inner.values[held][:, columns]
-            losses[place][outside] += log_loss(values, runs[place].labels[held])
-            failed[place][outside] += int((~inner.converged[columns]).sum())
+    losses, failed = _inner(runs, pairs, logistic.fit(scaled, labels, problems, n_classes), len(penalties))
     chosen = [penalties[int(losses[place][fold].argmin())] for place, fold in outer]
     overall = penalties[int(losses[0].sum(axis=0).argmin())]
     last = [(part, place, C) for part, (place, _), C in zip(trained, outer, chosen, strict=True)]
-    final = logistic.fit(scaled, labels, [*last, (everything, 0, overall)], n_classes, logistic.TIGHT)
-    outcomes, probes = [], []
-    for place, run in enumerate(runs):
-        scores = np.full((len(features), final.values.shape[2]), np.nan, dtype=np.float32)
-        fits = []
-        for number, (owner, fold) in enumerate(outer):
-            if owner == place:
-                tested = run.masks[fold][1]
-                scores[tested] = final.values[tested, number]
-                end = (int(final.n_iterations[number]), bool(final.converged[number]))
-                loss = float(losses[place][fold].min()) / n_held_out(run.masks, fold)
-                told = [notes[place][fold]] if notes[place][fold] else []
-                if failed[place][fold]:
-                    told.append(f"{failed[place][fold]} inner fits did not converge")
-                note = "; ".join(told)
-                fits.append(Fit(fold, chosen[number], *end, note, loss))
-        outcomes.append(Outcome(scores, tuple(fits)))
-    wanted: list[tuple[int, int | None]] = [(number, fold) for number, (place, fold) in enumerate(outer) if place == 0]
-    for number, fold_or_all in [*wanted, (len(outer), None)]:
-        part, _, penalty = [*last, (everything, 0, overall)][number]
-        mean, scale = final.mean[:, part], final.scale[:, part]
-        probe = (mean, scale, final.coefficients[:, number].T, final.intercepts[number])
-        probes.append(Linear(fold_or_all, penalty, *probe))
-    return Swept(tuple(outcomes), tuple(probes))
+    last.append((everything, 0, overall))
+    final = logistic.fit(scaled, labels, last, n_classes, logistic.TIGHT)
+    shape = (len(features), final.values.shape[2])
+    found = [Outcome(np.full(shape, np.nan, dtype=np.float32), ()) for _ in runs]
+    for number, (place, fold) in enumerate(outer):
+        tested, (_, _, penalty) = runs[place].masks[fold][1], last[number]
+        found[place].scores[tested] = final.values[tested, number]
+        n_failed = failed[place][fold]
+        told = [notes[place][fold], f"{n_failed} inner fits did not converge" if n_failed else ""]
+        loss = float(losses[place][fold].min()) / n_held_out(runs[place].masks, fold)
+        end = (int(final.n_iterations[number]), bool(final.converged[number]))
+        fit = Fit(fold, penalty, *end, "; ".join(filter(None, told)), loss)
+        found[place] = replace(found[place], fits=(*found[place].fits, fit))
+    probes = []
+    for number, (part, place, penalty) in enumerate(last):
+        if place == 0:
+            coefficients, intercept = final.coefficients[:, number].T, final.intercepts[number]
+            fold_or_all = outer[number][1] if number < len(outer) else None
+            scaling = final.mean[:, part], final.scale[:, part]
+            probes.append(Linear(fold_or_all, penalty, *scaling, coefficients, intercept))
+    return Swept(tuple(found), tuple(probes))
+
+
+def _inner(
+    runs: Sequence[Run], pairs: Sequence[tuple[int, int, int]], inner: logistic.Fits, n_penalties: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return per run the losses (n_folds, n_penalties) of its inner fits, and how many did not converge (n_folds,).
+
+    The fits are those of `pairs`, a run and the two folds that are left out, each with all penalties.
+    """
+    losses = [np.zeros((len(run.masks), n_penalties)) for run in runs]
+    failed = [np.zeros(len(run.masks), dtype=int) for run in runs]
+    for number, (place, one, other) in enumerate(pairs):
+        columns = slice(number * n_penalties, (number + 1) * n_penalties)
+        for outside, inside in ((one, other), (other, one)):
+            held = held_out(runs[place].masks, outside, inside)
+            losses[place][outside] += log_loss(inner.values[held][:, columns], runs[place].labels[held])
+            failed[place][outside] += int((~inner.converged[columns]).sum())
+    return losses, failed
 
 
 def _ridge(

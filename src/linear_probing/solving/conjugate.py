@@ -259,7 +259,7 @@ def solve(
         gradient, slope = batch.back((probabilities - batch.wanted) * batch.rows)
         gradient = gradient + w / batch.strength
         steepest = xp.maximum(xp.max(xp.max(xp.abs(gradient), axis=2), axis=0), xp.max(xp.abs(slope), axis=1))
-        done = _host(steepest <= tolerance * batch.n_train)
+        done = host(steepest <= tolerance * batch.n_train)
         ended = done | (iteration == MAX_ITERATIONS)
         n_iterations[left], converged[left] = iteration, done
         if ended.any():
@@ -279,5 +279,6 @@ def solve(
     return Solution(found_w, found_b, n_iterations, converged)
 
 
-def _host(array: Array) -> np.ndarray:
+def host(array: Array) -> np.ndarray:
+    """Return an array of any device as numpy's."""
     return np.asarray(array.cpu() if hasattr(array, "cpu") else array)

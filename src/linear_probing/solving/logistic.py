@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import logsumexp, softmax
 
 from linear_probing.solving import conjugate, wide
-from linear_probing.solving.conjugate import Design, Problems
+from linear_probing.solving.conjugate import Design, Problems, host
 
 TOLERANCE = 1e-4
 """scikit-learn's default; for fits that are only compared with each other."""
@@ -25,6 +25,7 @@ TIGHT = 3e-6
 WIDE = 1.5
 """More features a row than this go by the rows' basis."""
 SMALLEST = float(np.finfo(np.float32).eps)
+"""Below it a probability counts as this: single precision does not tell 1 from what is nearer to it."""
 COLUMNS = 400
 """Problems times outputs that are solved at once, which bounds memory; more are no faster."""
 
@@ -163,12 +164,12 @@ def fit(
         short = scaled.short if n_classes == 2 else None
         start = wide.approach(design, short, asked, targets, tolerance) if short else None
         solution = conjugate.solve(design, asked, targets, n_classes, tolerance, start)
-        values = _back(conjugate.decision(design, solution, asked.part))
+        values = host(conjugate.decision(design, solution, asked.part))
         if n_classes > 2:
-            _lower_absent(values, _back(design.rows)[:, part], labels[:, labeling])
+            _lower_absent(values, host(design.rows)[:, part], labels[:, labeling])
         # Preconditioning leaves rounding, 1e-9, where a feature is constant: another part's rows may be far off there.
         coefficients = solution.coefficients * (design.inverse_scale[:, asked.part] != 0)[:, :, None]
-        arrays = (values, _back(coefficients), _back(solution.intercepts))
+        arrays = (values, host(coefficients), host(solution.intercepts))
         found.append((*arrays, solution.n_iterations, solution.converged))
     values, coefficients, intercepts, n_iterations, converged = zip(*found, strict=True)
     return Fits(
@@ -192,10 +193,6 @@ def _lower_absent(
         for problem in absent:
             others = np.setdiff1d(np.arange(values.shape[2]), known)
             values[:, problem, known] = logsumexp(values[:, problem][:, others], axis=1) + np.log(SMALLEST)
-
-
-def _back(array: Any) -> np.ndarray:
-    return np.asarray(array.cpu() if hasattr(array, "cpu") else array)
 
 
 def probabilities(values: Float[np.ndarray, "row problem output"]) -> Float[np.ndarray, "row problem class"]:
