@@ -65,10 +65,9 @@ def test_labels_of_groups_stay_in_their_fold():
 
 
 def test_labels_that_are_equal_in_every_fold_cannot_be_permuted():
+    labels, random = np.array([0, 0, 1, 1]), np.random.default_rng(0)
     with pytest.raises(permutations.PermutationError, match="4 groups cannot be permuted"):
-        permutations.permutations(
-            np.array([0, 0, 1, 1]), np.arange(4), 9, np.random.default_rng(0), np.array([0, 0, 1, 1])
-        )
+        permutations.permutations(labels, np.arange(4), 9, random, folds=labels)
 
 
 def test_positions_move_as_rows_and_the_draw_is_the_generators():

@@ -179,7 +179,5 @@ def test_a_penalty_below_the_rounding_of_repeated_features_is_refused(d):
     if d > 60:
         features[30:] = features[:30]
     labels = np.sign(features[:, :1])
-    with pytest.raises(
-        parts.RidgeError, match=r"(?s)no solution to float64's accuracy at alpha 1e-18.*do:     use penalties"
-    ):
+    with pytest.raises(parts.RidgeError, match=r"(?s)no solution .* at alpha 1e-18.*do:     use penalties"):
         ridge.ridge_out_of_fold(features, labels, plain(60), [1e-18], 1)
