@@ -53,7 +53,7 @@ def test_labels_that_vary_move_within_their_group_and_never_to_constant_groups()
 
 
 def test_labels_of_groups_stay_in_their_fold():
-    """Six classes, each in every fold once: any permutation keeps that, so that folds stay as even as they were dealt."""
+    """Six classes, each in every fold once: a permutation keeps that, so folds stay as even as they were dealt."""
     groups = np.repeat(np.arange(30), 2)
     labels, folds = groups % 6, groups // 6
     rows = permutations.permutations(labels, groups, 50, np.random.default_rng(0), folds)
