@@ -80,7 +80,7 @@ def plot(table: pd.DataFrame, folder: Path, name: str) -> None:
             sns.lineplot(
                 mine, x="size", y="seconds", hue="way", hue_order=list(WAYS), style="way", style_order=list(WAYS),
                 palette=WAYS, markers=["o", "s"], dashes=False, estimator="median", errorbar=("pi", 100),
-                err_style="bars", legend=panel is panels[-1], ax=panel,
+                err_style="bars", legend=panel is panels[1], ax=panel,
             )  # fmt: skip
             panel.set(xscale="log", yscale="log", xlabel=f"number of {what}", ylabel="seconds")
             sizes = GROWTH[what][:: 2 if what in ("rows", "features") else 1]
@@ -88,6 +88,6 @@ def plot(table: pd.DataFrame, folder: Path, name: str) -> None:
             panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
             panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             panel.minorticks_off()
-        sns.move_legend(panels[-1], "upper left", title=None, frameon=False)
+        sns.move_legend(panels[1], "upper left", title=None, frameon=False)
         sns.despine(figure)
         figure.savefig(folder / f"{name}.png", metadata=METADATA["png"])
