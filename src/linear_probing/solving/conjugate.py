@@ -22,7 +22,7 @@ from sklearn.externals.array_api_compat import array_namespace
 MAX_ITERATIONS = 1000
 RESTART = 50
 """Steps after which values are computed anew, free of what rounding gathered, and directions start afresh."""
-LINE_STEPS = 3
+LINE_STEPS = 2
 """Of Newton's method along a direction, where it costs no product."""
 BASIS = 320
 """Eigenvectors in the preconditioner where there are more features than rows; else it has all."""
@@ -42,7 +42,8 @@ class Design:
     rows : array
         Shape (n_rows, n_parts), float32: 1 where a row trains.
     inverse_scale, shift : array
-        Shape (d, n_parts): standardised features of a part are `features * inverse_scale - shift`.
+        Shape (d, n_parts): standardised features of a part are `features * inverse_scale - shift`. Of the last
+        features only, where the ones before are used as they are.
     strength : array
         Shape (k,): eigenvalues of `features.T @ features`, the greatest ones; for the preconditioner alone.
     basis : array, optional
@@ -79,21 +80,23 @@ class Problems:
 
 @dataclass(frozen=True)
 class Solution:
-    """Coefficients (d, n_problems, n_outputs) on the part's standardised features, intercepts, how each fit ended."""
+    """Fitted probes and how each fit ended.
 
+    Parameters
+    ----------
+    values : array
+        Shape (n_rows, n_problems, n_outputs): log odds or logits of all rows.
+    coefficients, intercepts : array
+        Shapes (d, n_problems, n_outputs) and (n_problems, n_outputs), on the part's standardised features.
+    n_iterations, converged : np.ndarray
+        Shape (n_problems,).
+    """
+
+    values: Array
     coefficients: Array
     intercepts: Array
     n_iterations: np.ndarray
     converged: np.ndarray
-
-
-def decision(design: Design, solution: Solution, part: Array) -> Array:
-    """Return decision values of all rows, shape (n_rows, n_problems, n_outputs)."""
-    inverse, shift = design.inverse_scale[:, part][:, :, None], design.shift[:, part][:, :, None]
-    scaled = solution.coefficients * inverse
-    offset = solution.intercepts - (solution.coefficients * shift).sum(0)
-    d, n_problems, n_outputs = scaled.shape
-    return (design.features @ scaled.reshape(d, -1)).reshape(-1, n_problems, n_outputs) + offset
 
 
 @dataclass(frozen=True)
@@ -113,109 +116,145 @@ class _Way:
 
 
 class _Batch:
-    """The problems that are not solved yet, as columns; `keep` drops those that are."""
+    """The problems that are not solved yet, as columns; `keep` drops those that are.
+
+    Where a problem stands is said by its residuals, probability less label, 0 where a row does not train: the
+    likelihood's gradient and curvature both follow from them.
+    """
 
     def __init__(self, design: Design, problems: Problems, labels: Array, n_classes: int) -> None:
         self.xp = array_namespace(design.features)
         self.features, self.basis, self.eigenvalues = design.features, design.basis, design.strength
-        self.n_outputs = 1 if n_classes == 2 else n_classes
+        self.n_plain = design.features.shape[1] - design.inverse_scale.shape[0]
+        self.binary = n_classes == 2
         self.inverse = design.inverse_scale[:, problems.part][:, :, None]
         self.shift = design.shift[:, problems.part][:, :, None]
         self.rows = design.rows[:, problems.part][:, :, None]
         self.n_train = self.rows.sum(0)[:, 0]
-        self.strength = problems.strength[:, None]
+        self.weakness = 1.0 / problems.strength[:, None]
         if self.basis is not None:
             # A gradient on the features as they are over all rows lies in the basis, whatever the part's scaling.
-            self.even = self.xp.asarray(design.even)[:, None, None]
-            self.stretch = self.xp.where(self.even, 1.0 / self.xp.clip(self.inverse, 1e-3, None), 1.0)
+            even = self.xp.asarray(design.even)[:, None, None]
+            self.uneven = self.xp.nonzero(~even[:, 0, 0])[0]
+            self.stretch = self.xp.where(even, 1.0 / self.xp.clip(self.inverse, 1e-3, None), 1.0)
         chosen = labels[:, problems.labeling]
-        if n_classes == 2:
-            self.wanted = self.xp.astype(chosen, self.features.dtype)[:, :, None]
+        if self.binary:
+            self.wanted = self.xp.astype(chosen, self.features.dtype)[:, :, None] * self.rows
+            self.middle = 0.5 * self.rows - self.wanted
         else:
             classes = self.xp.asarray(np.arange(n_classes))
             classes = classes.to(chosen.device) if hasattr(chosen, "is_cuda") else classes
-            self.wanted = self.xp.astype(chosen[:, :, None] == classes, self.features.dtype)
+            self.wanted = self.xp.astype(chosen[:, :, None] == classes, self.features.dtype) * self.rows
+            self.middle = self.wanted[:0]
 
     def keep(self, kept: Array) -> None:
-        for name in ("inverse", "shift", "rows", "wanted", *(("stretch",) if self.basis is not None else ())):
+        names = ("inverse", "shift", "rows", "wanted", "middle", *(("stretch",) if self.basis is not None else ()))
+        for name in names:
             setattr(self, name, getattr(self, name)[:, kept])
-        self.n_train, self.strength = self.n_train[kept], self.strength[kept]
+        self.n_train, self.weakness = self.n_train[kept], self.weakness[kept]
 
     def product(self, left: Array, right: Array) -> Array:
         """Return left @ right for `right` of shape (m, n_problems, n_outputs)."""
         return (left @ right.reshape(right.shape[0], -1)).reshape(left.shape[0], *right.shape[1:])
 
+    def inner(self, one: Array, other: Array) -> Array:
+        """Return the inner product of every problem, shape (n_problems,)."""
+        if isinstance(one, np.ndarray):
+            return np.einsum("npk,npk->p", one, other)  # twice as fast, without the product in memory
+        return (one * other).sum(0).sum(1)
+
     def forth(self, coefficients: Array, intercepts: Array) -> Array:
-        offset = intercepts - (self.shift * coefficients).sum(0)
-        return self.product(self.features, self.inverse * coefficients) + offset
+        own = coefficients[self.n_plain :]
+        offset = intercepts - (self.shift * own).sum(0)
+        scaled = self.inverse * own
+        if self.n_plain:
+            scaled = self.xp.concat([coefficients[: self.n_plain], scaled], axis=0)
+        values = self.product(self.features, scaled)
+        values += offset
+        return values
 
     def back(self, residuals: Array) -> tuple[Array, Array]:
-        total = residuals.sum(0)
-        return self.inverse * self.product(self.features.T, residuals) - self.shift * total, total
+        total, gradient = residuals.sum(0), self.product(self.features.T, residuals)
+        own = gradient[self.n_plain :]
+        own *= self.inverse
+        own -= self.shift * total
+        return gradient, total
 
-    def probabilities(self, values: Array) -> Array:
+    def residuals(self, values: Array) -> Array:
+        """Return probability less label of training rows, 0 of others."""
         xp = self.xp
-        if self.n_outputs == 1:
-            return 1.0 / (1.0 + xp.exp(-xp.clip(values, -80.0, 80.0)))
+        if self.binary:
+            found = xp.tanh(0.5 * values)
+            found *= 0.5 * self.rows
+            found += self.middle
+            return found
         powers = xp.exp(values - xp.max(values, axis=2, keepdims=True))
-        return powers / powers.sum(2)[:, :, None]
+        return powers * (self.rows / powers.sum(2)[:, :, None]) - self.wanted
 
-    def curvature(self, probabilities: Array, moved: Array) -> Array:
+    def weights(self, residuals: Array) -> Array:
+        """Return every row's and output's curvature: p (1 - p), which of two classes is |p - y| (1 - |p - y|)."""
+        if self.binary:
+            return self.xp.abs(residuals) - residuals * residuals
+        probabilities = residuals + self.wanted
+        return probabilities * (1.0 - probabilities)
+
+    def curvature(self, residuals: Array, moved: Array) -> Array:
         """Return the likelihood's second derivative along what moves the values so, shape (n_problems,)."""
-        weighted = probabilities * self.rows * moved
-        if self.n_outputs == 1:
-            return (weighted * (1.0 - probabilities) * moved).sum(0)[:, 0]
-        return (weighted * (moved - (probabilities * moved).sum(2)[:, :, None])).sum(0).sum(1)
+        if self.binary:
+            return self.inner(self.weights(residuals), moved * moved)
+        weighted = (residuals + self.wanted) * moved
+        return self.inner(weighted, moved) - (weighted.sum(2) ** 2).sum(0)
 
-    def precondition(self, probabilities: Array, gradient: Array, slope: Array) -> tuple[Array, Array]:
+    def precondition(self, residuals: Array, gradient: Array, slope: Array) -> tuple[Array, Array]:
         """Return Newton's step, were the rows of equal weight and the features centred."""
-        total = (probabilities * (1.0 - probabilities) * self.rows).sum(0) + 1e-12
-        damped = 1.0 / (self.eigenvalues[:, None, None] * (total / self.features.shape[0]) + 1.0 / self.strength)
+        total = self.weights(residuals).sum(0) + 1e-12
+        damped = 1.0 / (self.eigenvalues[:, None, None] * (total / self.features.shape[0]) + self.weakness)
         if self.basis is None:
-            return damped * gradient, slope / total
+            damped *= gradient
+            return damped, slope / total
         stretched = self.stretch * gradient
         inside = self.product(self.basis.T, stretched)
         if self.basis.shape[0] == self.basis.shape[1]:
             ahead = self.product(self.basis, damped * inside)
         else:
-            ahead = self.strength * stretched + self.product(self.basis, (damped - self.strength) * inside)
-        return self.xp.where(self.even, self.stretch * ahead, gradient / (total + 1.0 / self.strength)), slope / total
+            ahead = self.product(self.basis, (damped - 1.0 / self.weakness) * inside)
+            stretched /= self.weakness
+            ahead += stretched
+        ahead *= self.stretch
+        ahead[self.uneven] = gradient[self.uneven] / (total + self.weakness)
+        return ahead, slope / total
 
-    def direction(self, probabilities: Array, gradient: Array, slope: Array, before: _Way | None) -> _Way:
+    def direction(self, residuals: Array, gradient: Array, slope: Array, before: _Way | None) -> _Way:
         """Return where to go from here; problems that would go uphill turn to the preconditioned gradient."""
         xp = self.xp
-        ahead, ahead_free = self.precondition(probabilities, gradient, slope)
-        size = _inner(gradient, ahead, slope, ahead_free)
-        along, free = -ahead, -ahead_free
+        ahead, ahead_free = self.precondition(residuals, gradient, slope)
+        size = self.inner(gradient, ahead) + (slope * ahead_free).sum(1)
+        ahead *= -1.0
+        along, free = ahead, -ahead_free
         if before is not None:
-            share = (size - _inner(before.gradient, ahead, before.slope, ahead_free)) / before.size
-            share = xp.clip(share, 0.0, None)[:, None]
-            along, free = along + share * before.along, free + share * before.free
-            downhill = (_inner(gradient, along, slope, free) < 0.0)[:, None]
-            along, free = xp.where(downhill, along, -ahead), xp.where(downhill, free, -ahead_free)
+            turned = size + self.inner(before.gradient, ahead) - (before.slope * ahead_free).sum(1)
+            share = xp.clip(turned / before.size, 0.0, None)
+            rising = self.inner(gradient, before.along) + (slope * before.free).sum(1)
+            share = (share * (share * rising < size))[:, None]
+            along += share * before.along
+            free = free + share * before.free
         return _Way(along, free, gradient, slope, xp.clip(size, 1e-30, None))
 
-    def length(self, probabilities: Array, values: Array, moved: Array, w: Array, along: Array) -> Array:
+    def length(self, residuals: Array, values: Array, moved: Array, w: Array, along: Array) -> Array:
         """Return how far along a direction the penalised loss is least, shape (n_problems, 1), by Newton's method."""
-        xp, strength = self.xp, self.strength[:, 0]
-        mixed, square = (w * along).sum(0).sum(1), (along * along).sum(0).sum(1)
+        xp, weakness = self.xp, self.weakness[:, 0]
+        mixed, square = self.inner(w, along) * weakness, self.inner(along, along) * weakness
         length = xp.zeros_like(mixed)
         for number in range(LINE_STEPS):
             if number:
-                probabilities = self.probabilities(values + length[:, None] * moved)
-            first = ((probabilities - self.wanted) * self.rows * moved).sum(0).sum(1) + (
-                mixed + length * square
-            ) / strength
-            second = self.curvature(probabilities, moved) + square / strength
+                residuals = self.residuals(values + length[:, None] * moved)
+            first = self.inner(residuals, moved) + mixed + length * square
+            second = self.curvature(residuals, moved) + square
             further = length - first / xp.clip(second, 1e-30, None)
             # Far from the least, where rows are all but certain, a Newton step can be any length.
             most = xp.full_like(length, 2.0) if not number else 4.0 * length
             length = xp.where(further > 0.0, xp.minimum(further, most), length / 2.0)
         return length[:, None]
-
-
-def _inner(one: Array, other: Array, free: Array, other_free: Array) -> Array:
-    return (one * other).sum(0).sum(1) + (free * other_free).sum(1)
 
 
 def solve(
@@ -235,7 +274,7 @@ def solve(
         A problem is solved where no entry of its gradient, on standardised features and a row, is above this: the
         criterion of scikit-learn's solvers.
     start : Solution, optional
-        Where to begin; zero by default.
+        Where to begin; zero by default. Its arrays are overwritten.
 
     Returns
     -------
@@ -244,39 +283,43 @@ def solve(
     batch = _Batch(design, problems, labels, n_classes)
     xp, n_problems = batch.xp, len(problems.part)
     if start is None:
-        w = xp.zeros_like(batch.inverse) + xp.zeros_like(batch.wanted[:1])
+        w = xp.zeros_like(design.features[:1].T[:, :, None]) + xp.zeros_like(batch.wanted[:1])
         b = xp.zeros_like(w[0])
     else:
         w, b = start.coefficients, start.intercepts
     found_w, found_b = xp.zeros_like(w), xp.zeros_like(b)
+    found_values = xp.zeros_like(batch.rows) + found_b
     n_iterations, converged = np.zeros(n_problems, dtype=int), np.zeros(n_problems, dtype=bool)
     left = np.arange(n_problems)
     for iteration in range(MAX_ITERATIONS + 1):
         if iteration % RESTART == 0:
             values = batch.forth(w, b)
             before: _Way | None = None
-        probabilities = batch.probabilities(values)
-        gradient, slope = batch.back((probabilities - batch.wanted) * batch.rows)
-        gradient = gradient + w / batch.strength
-        steepest = xp.maximum(xp.max(xp.max(xp.abs(gradient), axis=2), axis=0), xp.max(xp.abs(slope), axis=1))
+        residuals = batch.residuals(values)
+        gradient, slope = batch.back(residuals)
+        gradient += w * batch.weakness
+        steepest = xp.maximum(xp.max(xp.abs(gradient), axis=(0, 2)), xp.max(xp.abs(slope), axis=1))
         done = host(steepest <= tolerance * batch.n_train)
         ended = done | (iteration == MAX_ITERATIONS)
         n_iterations[left], converged[left] = iteration, done
         if ended.any():
             gone, kept = xp.asarray(np.flatnonzero(ended)), xp.asarray(np.flatnonzero(~ended))
             found_w[:, left[ended]], found_b[left[ended]] = w[:, gone], b[gone]
+            found_values[:, left[ended]] = values[:, gone]
             left = left[~ended]
             if not len(left):
                 break
-            w, b, values, probabilities = w[:, kept], b[kept], values[:, kept], probabilities[:, kept]
+            w, b, values, residuals = w[:, kept], b[kept], values[:, kept], residuals[:, kept]
             gradient, slope = gradient[:, kept], slope[kept]
             before = before and before.keep(kept)
             batch.keep(kept)
-        before = batch.direction(probabilities, gradient, slope, before)
+        before = batch.direction(residuals, gradient, slope, before)
         moved = batch.forth(before.along, before.free)
-        length = batch.length(probabilities, values, moved, w, before.along)
-        w, b, values = w + length * before.along, b + length * before.free, values + length * moved
-    return Solution(found_w, found_b, n_iterations, converged)
+        length = batch.length(residuals, values, moved, w, before.along)
+        w += length * before.along
+        b += length * before.free
+        values += length * moved
+    return Solution(found_values, found_w, found_b, n_iterations, converged)
 
 
 def host(array: Array) -> np.ndarray:

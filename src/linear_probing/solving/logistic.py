@@ -164,7 +164,7 @@ def fit(
         short = scaled.short if n_classes == 2 else None
         start = wide.approach(design, short, asked, targets, tolerance) if short else None
         solution = conjugate.solve(design, asked, targets, n_classes, tolerance, start)
-        values = host(conjugate.decision(design, solution, asked.part))
+        values = host(solution.values)
         if n_classes > 2:
             _lower_absent(values, host(design.rows)[:, part], labels[:, labeling])
         # Preconditioning leaves rounding, 1e-9, where a feature is constant: another part's rows may be far off there.

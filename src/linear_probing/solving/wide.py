@@ -81,12 +81,11 @@ def shorten(design: Design) -> tuple[Design, Short | None]:
     design = replace(design, strength=roots[most] ** 2, basis=basis, even=inside)
     if len(uneven) > BESIDE * design.features.shape[0]:
         return design, None
-    ones = xp.ones_like(design.rows[:1]) + xp.zeros_like(roots)[:, None]
     short = Design(
         xp.concat([vectors * roots, beside], axis=1),
         design.rows,
-        xp.concat([ones, design.inverse_scale[uneven]], axis=0),
-        xp.concat([0.0 * ones, design.shift[uneven]], axis=0),
+        design.inverse_scale[uneven],
+        design.shift[uneven],
         xp.concat([roots**2, (beside * beside).sum(0)], axis=0),
     )
     return design, Short(short, vectors, roots, even, uneven)
@@ -102,4 +101,4 @@ def approach(design: Design, short: Short, problems: Problems, labels: Array, to
     w = design.features.T @ (short.vectors @ (inside / short.roots[:, None])) / inverse
     w[short.uneven] = outside
     b = found.intercepts[:, 0] + (design.shift[:, problems.part][short.even] * w[short.even]).sum(0)
-    return Solution(w[:, :, None], b[:, None], found.n_iterations, found.converged)
+    return Solution(found.values, w[:, :, None], b[:, None], found.n_iterations, found.converged)
