@@ -14,7 +14,18 @@ from linear_probing import artefacts, jobs, provenance, settings
 from linear_probing.settings import SettingsError
 from linear_probing.stage import StudyError
 
-ORDER = ["datasets", "models", "tokens", "activations", "probes", "transfer", "statistics", "figures", "report", "paper"]
+ORDER = [
+    "datasets",
+    "models",
+    "tokens",
+    "activations",
+    "probes",
+    "transfer",
+    "statistics",
+    "figures",
+    "report",
+    "paper",
+]
 SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts", "records"}
 ALLOWED = {
     "datasets": {"builders", "atlas"},
@@ -63,7 +74,9 @@ def test_a_rules_command_holds_no_value_of_its_own(root, stage):
         assert all(re.fullmatch(r"--[a-z]+|\{[a-z._]+(:q)?\}|2>", word) for word in words[3:]), words
 
 
-@pytest.mark.parametrize("module", ["figures", "report", "paper", "artefacts", "statistics", "jobs", "verification", "pruning"])
+@pytest.mark.parametrize(
+    "module", ["figures", "report", "paper", "artefacts", "statistics", "jobs", "verification", "pruning"]
+)
 def test_what_needs_no_model_imports_no_model_library(module):
     heavy = "{'torch', 'nnsight', 'transformers'}"
     code = f"import sys, linear_probing.{module}; sys.exit(bool({heavy} & set(sys.modules)))"
