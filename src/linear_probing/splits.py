@@ -115,8 +115,9 @@ def masks_for(study: Study, task: Task, targets: pd.DataFrame, split: str) -> Ma
 
 def _strata(targets: pd.DataFrame, label: str | None) -> dict[str, str]:
     """Return the stratum of each group: its part, and the class that most of its targets have."""
-    columns = ["part"] + ([label] if label else [])
-    cells = targets[columns].astype(str).agg("|".join, axis=1)
+    cells = targets["part"].astype(str)
+    if label:
+        cells = cells + "|" + targets[label].astype(str)
     counted = cells.groupby([targets[GROUP].astype(str), cells]).size().rename("n").rename_axis(["group", "cell"])
     # Of equally frequent ones the first by name: the order of rows must not matter.
     ordered = counted.reset_index().sort_values(["group", "n", "cell"], ascending=[True, False, True])

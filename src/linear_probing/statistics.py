@@ -121,12 +121,12 @@ def nested(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapp
     return found
 
 
-def compute(study: Study, results: Scores) -> dict[str, pd.DataFrame]:
+def compute(study: Study, results: Scores, n_jobs: int = 1) -> dict[str, pd.DataFrame]:
     """Return all tables by file name."""
     places = map_table(results, study)
     per_layer, best_layer = significance_tables(study, results)
     return {
-        **estimate_tables(study, results),
+        **estimate_tables(study, results, n_jobs),
         "significance.csv": per_layer,
         "best_layer_significance.csv": best_layer,
         "transfer.csv": transfer_table(study, results),
@@ -151,13 +151,15 @@ def main() -> None:
     )
     parser.add_argument("--transfer", type=Path, nargs="*", default=[], help="folders of the transfer stage")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--threads", type=int, default=1, help="processes; the numbers are the same for any")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     start = time.monotonic()
     LOG.info("%s: %d data sets, %d probe folders", study.name, len(arguments.datasets), len(arguments.probes))
     inputs = arguments.datasets + arguments.probes + arguments.transfer
-    with records.making(study, "statistics", arguments.output, inputs) as folder:
-        tables = compute(study, read_scores(study, arguments.datasets, arguments.probes, arguments.transfer))
+    with records.making(study, "statistics", arguments.output, inputs, threads=arguments.threads) as folder:
+        scores = read_scores(study, arguments.datasets, arguments.probes, arguments.transfer)
+        tables = compute(study, scores, arguments.threads)
         for name, table in tables.items():
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
         names = ("best_layer.csv", "probes.csv", "best_layer_significance.csv")

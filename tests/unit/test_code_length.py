@@ -62,7 +62,7 @@ def test_a_code_by_hand():
     assert sum(code.uniform_bits for code in codes) == 200.0
 
 
-def test_the_penalty_is_the_best_of_the_portions_before():
+def test_the_penalty_of_most_weight_is_the_best_of_the_portions_before():
     """The weak one (C = 9) is always better, which is known only after the first probe's portion."""
     labels = np.tile([0, 1, 1, 1, 1], 40)
     fit, given = known({9.0: 0.8, 0.1: 0.3})
@@ -71,6 +71,36 @@ def test_the_penalty_is_the_best_of_the_portions_before():
     assert given[0][2] == [0.1, 9.0]
     for before, now in zip(*given[0][:2], strict=True):
         assert not set(GROUPS[before]) & set(GROUPS[now])
+
+
+def test_two_penalties_are_mixed_by_hand():
+    """All targets together: the mean of what either penalty gives them; each portion, what it adds."""
+    labels = np.tile([0, 1, 1, 1, 1], 40)
+    sides = ({9.0: 0.8}, {0.1: 0.3}, {9.0: 0.8, 0.1: 0.3})
+    weak, strong, mixed = (
+        [
+            code.bits
+            for code in code_length.code_length(
+                np.zeros((200, 1)), labels, GROUPS, list(side), np.random.default_rng(0), known(side)[0]
+            )
+        ]
+        for side in sides
+    )
+    for n in range(2, 5):  # further on, the powers are too small for numbers of double precision
+        expected = -np.log2((2.0 ** -sum(weak[1:n]) + 2.0 ** -sum(strong[1:n])) / 2.0)
+        assert sum(mixed[1:n]) == pytest.approx(expected)
+    assert min(sum(weak), sum(strong)) <= sum(mixed) <= min(sum(weak), sum(strong)) + 1.0 + 1e-9
+
+
+def test_a_near_tie_of_penalties_changes_nothing_by_a_jump():
+    labels = np.tile([0, 1, 1, 1, 1], 40)
+
+    def bits(p):
+        fit, _ = known({9.0: 0.6, 0.1: p})
+        codes = code_length.code_length(np.zeros((200, 1)), labels, GROUPS, [9.0, 0.1], np.random.default_rng(0), fit)
+        return sum(code.bits for code in codes)
+
+    assert bits(0.6 + 1e-9) == pytest.approx(bits(0.6 - 1e-9), rel=1e-7)
 
 
 def test_a_class_that_training_lacks_can_be_coded():

@@ -88,6 +88,26 @@ def test_a_fold_without_an_inner_loss_is_an_error(study, targets, arrays, change
         estimate_tables(study, scores)
 
 
+def test_processes_change_no_number(study, targets, arrays):
+    """Two tasks, so that both of two processes get one; the control's labels stand under a key of another form."""
+    twice = replace(study, tasks=(*study.tasks, replace(study.tasks[0], name="neg_cities.truth")))
+    doubled = {
+        model: {**own, **{key.replace(TASK, "neg_cities.truth"): scores for key, scores in own.items()}}
+        for model, own in arrays.items()
+    }
+    scores = Scores({"cities": targets, "neg_cities": targets}, doubled, fits_of(doubled))
+    alone, together = (estimate_tables(twice, scores, n_jobs) for n_jobs in (1, 2))
+    assert not alone["selectivity.csv"].empty
+    for name in COLUMNS:
+        pd.testing.assert_frame_equal(alone[name], together[name], check_exact=True)
+
+
+def test_an_error_in_another_process_is_said_as_in_this_one(study, targets, arrays):
+    twice = replace(study, tasks=(*study.tasks, replace(study.tasks[0], name="neg_cities.truth")))
+    with pytest.raises(StatisticsError, match=r"(?s)scores of .*neg_cities.truth.*are missing"):
+        estimate_tables(twice, Scores({"cities": targets, "neg_cities": targets}, arrays, fits_of(arrays)), 2)
+
+
 def test_what_was_not_asked_for_is_a_table_without_rows(study, targets, arrays):
     found = tables(study, targets, arrays)
     assert found.keys() == COLUMNS.keys()

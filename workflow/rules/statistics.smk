@@ -1,5 +1,5 @@
 rule statistics:
-    # Estimates, intervals and controls, as tables.
+    # Estimates, intervals and controls, as tables. It is nearly the last, so it takes what cores there are.
     input:
         datasets=ancient(JOBS.records(JOBS.tables)),
         probes=ancient(JOBS.records(JOBS.probes)),
@@ -10,8 +10,9 @@ rule statistics:
         f"logs/statistics/{STUDY.name}.log",
     conda:
         "../../envs/study.yaml"
+    threads: 8
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, threads: 1000 + 500 * threads,
     params:
         config=JOBS.configuration_for,
         datasets=folders_of("datasets"),
@@ -20,4 +21,5 @@ rule statistics:
         folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.statistics --config {params.config:q} --datasets {params.datasets}"
-        " --probes {params.probes} --transfer {params.transfer} --output {params.folder} 2> {log}"
+        " --probes {params.probes} --transfer {params.transfer} --output {params.folder}"
+        " --threads {threads} 2> {log}"

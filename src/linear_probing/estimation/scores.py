@@ -57,6 +57,18 @@ class Scores:
     transfer: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     cosines: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["model"]))
 
+    def of(self, task: Task) -> "Scores":
+        """Return a task's out-of-fold scores and control labels alone, and the targets of its data set."""
+
+        def asked(key: str) -> bool:
+            return key.startswith(f"{task.name}|") or key == f"control|{task.name}"
+
+        arrays = {
+            model: {key: scores for key, scores in own.items() if asked(key)} for model, own in self.arrays.items()
+        }
+        fits = self.fits[self.fits["task"] == task.name]
+        return Scores({task.dataset: self.targets[task.dataset]}, arrays, fits)
+
     @cached_property
     def keys(self) -> Mapping[tuple[str, str], frozenset[tuple[str, str, str, str]]]:
         """By model and task: the split, labeling, probe and features of all scores there are."""

@@ -1,9 +1,17 @@
-"""All tables of estimates of a study, in one walk over tasks, views and models."""
+"""All tables of estimates of a study, in one walk over tasks, views and models.
 
-from collections.abc import Mapping
+A task's resamples are drawn from its own name, so tasks go to several processes where there are several cores, to the
+same bytes.
+"""
+
+import multiprocessing
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from linear_probing.estimation import contrasts, estimates, refolding
@@ -29,13 +37,15 @@ COLUMNS = {
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def estimate_tables(study: Study, scores: Scores) -> dict[str, pd.DataFrame]:
-    """Return the tables of `COLUMNS`, sorted by model, then as the configuration has tasks and splits."""
+def estimate_tables(study: Study, scores: Scores, n_jobs: int = 1) -> dict[str, pd.DataFrame]:
+    """Return the tables of `COLUMNS`, sorted by model, then as the configuration has tasks and splits.
+
+    `n_jobs` is the number of processes; with 1, the work is done in this one.
+    """
     rows: Rows = {name: [] for name in COLUMNS}
-    for task in tqdm(study.tasks, unit="task", disable=None):
-        drawn = drawn_folds(study, scores, task)
-        for view in views(study, scores, task):
-            _add_view(rows, study, scores, view, drawn if view.split == GROUP else {})
+    for found in _by_task(study, scores, n_jobs):
+        for name in COLUMNS:
+            rows[name] += found[name]
     estimates.fill_controls(rows["layers.csv"], rows["layers.csv"])
     estimates.fill_controls(rows["best_layer.csv"], rows["layers.csv"])
     contrasts.fill_selectivity(rows["probes.csv"])
@@ -47,6 +57,27 @@ def estimate_tables(study: Study, scores: Scores) -> dict[str, pd.DataFrame]:
         return pd.DataFrame.from_records(ordered, columns=COLUMNS[name])
 
     return {name: table(name) for name in COLUMNS}
+
+
+def _by_task(study: Study, scores: Scores, n_jobs: int) -> Iterable[Rows]:
+    bar = partial(tqdm, total=len(study.tasks), unit="task", disable=None)
+    given = [(study, scores.of(task), task) for task in study.tasks]
+    n_jobs = min(n_jobs, len(given))
+    if n_jobs == 1:
+        with threadpool_limits(1):
+            yield from bar(map(_of_task, *zip(*given, strict=True)))
+        return
+    # Processes that begin afresh: one that is forked inherits the locks of threads that it has not.
+    with ProcessPoolExecutor(n_jobs, multiprocessing.get_context("spawn"), threadpool_limits, (1,)) as pool:
+        yield from bar(pool.map(_of_task, *zip(*given, strict=True)))
+
+
+def _of_task(study: Study, scores: Scores, task: Task) -> Rows:
+    rows: Rows = {name: [] for name in COLUMNS}
+    drawn = drawn_folds(study, scores, task)
+    for view in views(study, scores, task):
+        _add_view(rows, study, scores, view, drawn if view.split == GROUP else {})
+    return rows
 
 
 def drawn_folds(study: Study, scores: Scores, task: Task) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ class Curves:
         """The layers of the task's own probe."""
         return self.scores.layers(self.model, self.task)
 
-    @property
+    @cached_property
     def n_training_groups(self) -> float:
         """Groups that a fold trains on, the mean over folds; at least two a fold stay, so shares are of no less."""
         targets = self.scores.targets[self.task.dataset]

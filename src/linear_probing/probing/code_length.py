@@ -7,8 +7,9 @@ those of the uniform code. A property that is easy to read is short at once; one
   order of groups drawn from a seed: a group cut in two would give its own label away. Ends too close for their own
   groups fall together, and the first portion has at least `LEAST_GROUPS` groups and `LEAST_ROWS` targets.
 - The first portion costs the uniform code, log2 of the number of classes per target.
-- Later ones are coded by a logistic probe fitted on all before, at the penalty whose code of the portions so far is the
-  shortest; so even that choice is one that a receiver can make. The first such portion takes the strongest.
+- Later ones are coded by logistic probes fitted on all before, one a penalty: by the mean of their probabilities of the
+  whole portion, each weighed by its code of the portions so far. So nothing is chosen, which in near ties would hang on
+  rounding, and all is at most log2 of the number of penalties longer than the code of the best (Dawid 1984).
 - A probe's probability p of a class counts as (n p + 1) / (n + K), with n training targets and K classes: a K-th part
   of K / (n + K) of the code is uniform, so that a class not seen yet can be coded. While training holds one class only,
   there is no probe, and p is 1 for that class.
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from scipy.special import logsumexp
 
 from linear_probing.probing import protocol
 from linear_probing.stage import StudyError
@@ -57,7 +59,7 @@ class PortionCode:
     n_classes : int
         Classes of the task, which sender and receiver know.
     penalty : float
-        C of the probe; NaN where none was fitted.
+        C of the probe of most weight; NaN where none was fitted.
     bits, uniform_bits : float
         Of the portion's labels, by the probe and by the uniform code.
     """
@@ -191,8 +193,9 @@ def code_length(
             codes.append(_code(place + 1, len(rows), coded, n_classes, float("nan"), bits))
             continue
         every = _bits(probabilities[place], labels[coded], len(rows))
-        chosen = int(so_far.argmin())
-        codes.append(_code(place + 1, len(rows), coded, n_classes, ordered[chosen], every[chosen]))
+        heaviest = ordered[int(so_far.argmin())]
+        bits = _mixed(so_far + every) - _mixed(so_far)
+        codes.append(_code(place + 1, len(rows), coded, n_classes, heaviest, bits))
         so_far += every
     return tuple(codes)
 
@@ -200,6 +203,11 @@ def code_length(
 def _bits(probabilities: Probabilities, labels: Int[np.ndarray, " row"], n_train: int) -> Float[np.ndarray, " penalty"]:
     own = probabilities[:, np.arange(len(labels)), labels]
     return -np.log2((n_train * own + 1.0) / (n_train + probabilities.shape[-1])).sum(axis=1)
+
+
+def _mixed(bits: Float[np.ndarray, " penalty"]) -> float:
+    """Return the code length of the mean of the probabilities whose code lengths these are."""
+    return float(-logsumexp(-bits * np.log(2.0), b=1.0 / len(bits)) / np.log(2.0))
 
 
 def _code(portion: int, n_train: int, rows: Rows, n_classes: int, penalty: float, bits: float) -> PortionCode:
