@@ -5,7 +5,7 @@ for them. Where all curves lie on each other, an inset shows the same curves mag
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from linear_probing.drawing import style
+from linear_probing.drawing import captions, style
 from linear_probing.drawing.curves import METRICS, Series, caution, crowd, panel_series, title
 from linear_probing.drawing.tables import MAKE, FigureError
+from linear_probing.settings import Bootstrap
 
 PANEL_HEIGHT = 1.55
 MAX_COLUMNS = 3
@@ -33,6 +34,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "headline": {"color": style.BLUE, "linestyle": "-", "marker": "o", "linewidth": 1.6, "zorder": 6},
     "seen": {"color": style.BLUE, "linestyle": (0, (1, 1)), "marker": "o", "markerfacecolor": "white", "zorder": 5},
     "twin": {"color": style.VERMILLION, "linestyle": (0, (4, 1.5)), "marker": "s", "zorder": 5},
+    "further_twin": {"color": style.VERMILLION, "linestyle": "-", "linewidth": 0.6, "alpha": 0.8, "zorder": 4},
     "country": {"color": style.GREEN, "linestyle": (0, (5, 1, 1, 1)), "marker": "^", "markersize": 3.6, "zorder": 4},
     "numbers": {"color": style.SKY, "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "D", "zorder": 4},
     "held_out": {"color": style.GREEN, "linestyle": (0, (5, 1, 1, 1)), "marker": "v", "markersize": 3.6, "zorder": 4},
@@ -74,7 +76,7 @@ def limits(metric: str, series: Iterable[Series]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | None) -> Figure:
+def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twins: Sequence[str]) -> Figure:
     """Draw the layer curves of one model beside its controls.
 
     Parameters
@@ -83,8 +85,8 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | 
         layers.csv and baselines.csv.
     model : str
         The model in front.
-    twin : str or None
-        Its twin with random weights.
+    twins : Sequence[str]
+        Its twins with random weights; none for no such curve.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | 
         known = ", ".join(dict.fromkeys(layers["model"]))
         raise FigureError(f"layers.csv has no row of {model}; it has {known}", do=MAKE)
     tasks = list(dict.fromkeys(own["task"]))
-    panels = {task: panel_series(layers, baselines, task, model, twin) for task in tasks}
+    panels = {task: panel_series(layers, baselines, task, model, twins) for task in tasks}
     metrics = {task: str(own.loc[own["task"] == task, "metric"].iloc[0]) for task in tasks}
     columns = _columns(len(tasks))
     rows = math.ceil(len(tasks) / columns)
@@ -119,6 +121,34 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | 
     return figure
 
 
+def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: Bootstrap) -> str:
+    """Return what the layer curves of a model show, of how many targets, by which probe and with which intervals.
+
+    Parameters
+    ----------
+    layers : pd.DataFrame
+        layers.csv.
+    model, twins
+        As drawn.
+    bootstrap : Bootstrap
+        The study's.
+    """
+    own = captions.headline(layers[(layers["model"] == model) & (layers["split"] == "group")])
+    present = [twin for twin in twins if twin in set(layers["model"])]
+    drawn = captions.headline(layers[layers["model"].isin([model, *present[:1]]) & (layers["split"] == "group")])
+    more = f"; further seeds ({captions.listed(present[1:])}) as thin lines" if len(present) > 1 else ""
+    beside = f", beside the same architecture with random weights ({present[0]}{more})" if present else ""
+    return captions.paragraph(
+        [
+            f"Scores of linear probes on {model} by layer, groups held out{beside} and the other controls.",
+            captions.parts(own),
+            "Bands: " + captions.intervals(bootstrap, drawn),
+            captions.sizes(own),
+            captions.probes(own),
+        ]
+    )
+
+
 def _columns(n_panels: int) -> int:
     return {1: 1, 2: 2, 4: 2}.get(n_panels, MAX_COLUMNS)
 
@@ -133,6 +163,8 @@ def _panel(axes: Axes, series: list[Series], span: tuple[float, float]) -> None:
     if layers:
         pad = 0.25 if len(layers) > 1 else 0.75
         axes.set_xlim(layers[0] - pad, layers[-1] + pad)
+    else:
+        axes.text(0.5, 0.5, "no score is defined", transform=axes.transAxes, ha="center", color=style.GREY)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     sns.despine(ax=axes)
     found = crowd(series)
@@ -177,7 +209,8 @@ def _legend(figure: Figure, empty: list[Axes], series: list[Series]) -> None:
     handles: dict[str, Artist] = {}
     for one in series:
         look = {key: value for key, value in LOOKS[one.look].items() if key != "zorder"}
-        handles.setdefault(one.label, Line2D([], [], label=one.label, **look))
+        if one.label:
+            handles.setdefault(one.label, Line2D([], [], label=one.label, **look))
     order = list(LOOKS)
     by_label = {one.label: order.index(one.look) for one in reversed(series)}
     labels = sorted(handles, key=lambda label: by_label[label])
