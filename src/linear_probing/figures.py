@@ -16,7 +16,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from linear_probing import records, settings
-from linear_probing.drawing import layers, plane, style
+from linear_probing.drawing import cosines, layers, plane, style, transfer
 from linear_probing.drawing import map as world
 from linear_probing.drawing.plan import Planned, planned
 from linear_probing.drawing.tables import Tables, read
@@ -48,18 +48,39 @@ def _layers(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
 
 def _map(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     (model,) = one.models
-    return world.draw(tables.map, tables.map_summary, model), f"Predicted against true places, {model}."
+    twin = _first_twin(study, model)
+    return world.draw(tables.map, tables.map_summary, model, twin), world.caption(
+        tables.map, tables.map_summary, tables.layers, model, twin
+    )
 
 
 def _plane(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     (model,) = one.models
-    return plane.draw(tables.plane, tables.layers, model), f"Statements in the plane of two components, {model}."
+    return plane.draw(tables.plane, tables.layers, model), plane.caption(tables.plane, tables.layers, model)
+
+
+def _transfer(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = _first_twin(study, model)
+    return transfer.draw(tables.transfer, tables.layers, model, twin), transfer.caption(
+        tables.transfer, tables.layers, model, twin, study.bootstrap
+    )
+
+
+def _cosines(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = _first_twin(study, model)
+    return cosines.draw(tables.cosines, tables.layers, model, twin), cosines.caption(
+        tables.cosines, tables.layers, model, twin
+    )
 
 
 DRAW: dict[str, Draw] = {
     "layers": _layers,
     "map": _map,
     "plane": _plane,
+    "transfer": _transfer,
+    "cosines": _cosines,
 }
 """How each kind of figure of drawing/plan.py is drawn."""
 
@@ -84,6 +105,10 @@ def draw(study: Study, tables: Tables) -> Iterator[Drawn]:
 
 def _twins(study: Study, model: str) -> list[str]:
     return [twin.name for twin in study.twins_of(study.model(model))]
+
+
+def _first_twin(study: Study, model: str) -> str | None:
+    return next(iter(_twins(study, model)), None)
 
 
 def save(drawn: Iterable[Drawn], folder: Path) -> int:

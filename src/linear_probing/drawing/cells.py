@@ -5,8 +5,10 @@ blue is the darker one, so that a grey print tells the ends apart even where cel
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
@@ -23,10 +25,30 @@ NARROW = {".": 0.39, "-": 0.42, " ": 0.35}
 """Widths of bold letters in ems: of the narrow ones, and of a digit, which stands for all others."""
 
 MAP = LinearSegmentedColormap.from_list("parted", [style.ORANGE, "#FFFFFF", style.BLUE])
-HATCH = {"facecolor": "#F2F2F2", "edgecolor": "#A0A0A0", "hatch": "/////", "linewidth": 0.0}
+HATCH: dict[str, Any] = {"facecolor": "#F2F2F2", "edgecolor": "#A0A0A0", "hatch": "/////", "linewidth": 0.0}
 EDGE = "#D6D6D6"
 DARK = 0.5
 """Luminance below which a number is white."""
+
+
+def table(
+    rows: pd.DataFrame, names: tuple[str, str], value: str, of: tuple[Sequence[Any], Sequence[Any]]
+) -> np.ndarray:
+    """Return a column of a long table as a matrix, shape (n_rows, n_columns); NaN where there is no row.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        One row a cell.
+    names : tuple[str, str]
+        The columns that say in which row and which column of the matrix a number stands.
+    value : str
+        The column of the numbers.
+    of : tuple[Sequence, Sequence]
+        What the rows and the columns of the matrix are of, in order.
+    """
+    held = dict(zip(zip(rows[names[0]], rows[names[1]], strict=True), rows[value], strict=True))
+    return np.array([[held.get((row, column), np.nan) for column in of[1]] for row in of[0]], dtype=float)
 
 
 def colours(low: float, middle: float, high: float) -> ScalarMappable:
@@ -62,13 +84,14 @@ def draw(
         Shape (n_rows, n_columns); which numbers are bold.
     """
     n_rows, n_columns = values.shape
+    tints = scale.to_rgba(values)
     for row, column in np.ndindex(n_rows, n_columns):
         value, place = values[row, column], (column - 0.5, row - 0.5)
         if not np.isfinite(value):
             axes.add_patch(Rectangle(place, 1, 1, **HATCH, zorder=1))
             _text(axes, column, row, none, size, style.BLACK)
             continue
-        colour = scale.to_rgba(float(value))
+        colour = tints[row, column]
         axes.add_patch(Rectangle(place, 1, 1, facecolor=colour, edgecolor=EDGE, linewidth=0.4, zorder=1))
         dark = float(np.dot(colour[:3], (0.299, 0.587, 0.114))) < DARK
         thick = bold is not None and bool(bold[row, column])
@@ -81,7 +104,7 @@ def draw(
 
 def _text(axes: Axes, x: int, y: int, text: str, size: float, colour: str, bold: bool = False) -> None:
     width = max(sum(NARROW.get(letter, DIGIT) for letter in line) for line in text.split("\n"))
-    font = min(style.FONT - 0.5, 0.92 * size * POINTS / max(width, 1.0))
+    font = min(style.FONT - 0.5, 0.87 * size * POINTS / max(width, 1.0))
     if text and font >= LEAST_FONT:
         weight = "bold" if bold else "normal"
         axes.text(
@@ -107,4 +130,6 @@ def frame(axes: Axes, row: int, column: int) -> None:
 
 def cover(axes: Axes, row: int, column: int) -> None:
     """Leave a cell empty that compares a thing with itself."""
-    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="#FFFFFF", edgecolor=EDGE, linewidth=0.4, zorder=2))
+    axes.add_patch(
+        Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="#FFFFFF", edgecolor=EDGE, linewidth=0.4, zorder=2)
+    )

@@ -1,11 +1,13 @@
-"""Cosines between directions: does a task keep its direction from layer to layer, task to task, probe to probe?
+"""Cosines between directions: of other layers, other tasks and other probes.
 
-A column is a task. On top its directions layer by layer, the model below the diagonal and its twin above; in the middle
-against the other tasks' directions, at the bottom against those of other probes, of the same layer. The twin stands
-beside each: directions in random weights agree from layer to layer as well, since every block adds to what it is given.
+Does a task keep its direction from layer to layer, and do two tasks share one? A column is a task: on top its own
+directions layer by layer, the model below the diagonal and its twin above; in the middle against the other tasks' directions, at
+the bottom against those of other probes, of the same layer. The twin stands beside each: directions in random weights
+agree from layer to layer as well, since every block adds to what it is given.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,7 +142,7 @@ def matrix(own: pd.DataFrame, other: pd.DataFrame) -> tuple[list[int], np.ndarra
     """
     shown = sorted({int(layer) for layer in own["layer"]})
     below, above = (
-        rows.pivot(index="layer", columns="other_layer", values="cosine").reindex(index=shown, columns=shown)
+        cells.table(rows, ("layer", "other_layer"), "cosine", (shown, shown))
         for rows in (own, own if other.empty else other)
     )
     lower = np.tri(len(shown), k=-1, dtype=bool)
@@ -196,7 +198,10 @@ def _lines(axes: Axes, own: pd.DataFrame, other: pd.DataFrame, looks: Looks) -> 
     pad = 0.25 if len(shown) > 1 else 0.75
     if shown:
         axes.set_xlim(shown[0] - pad, shown[-1] + pad)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    if len(shown) > 1:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    else:
+        axes.set_xticks(shown)
     sns.despine(ax=axes)
 
 
@@ -218,7 +223,7 @@ def _bar(axes: Axes, scale: ScalarMappable) -> None:
     place = axes.inset_axes((1.1, 0.08, 0.07, 0.84))
     bar = axes.figure.colorbar(scale, cax=place, ticks=[-1, -0.5, 0, 0.5, 1])
     bar.set_label("cosine between layers")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _legend(row: np.ndarray, looks: Looks, kind: str, names: Mapping[str, str]) -> None:
@@ -229,7 +234,7 @@ def _legend(row: np.ndarray, looks: Looks, kind: str, names: Mapping[str, str]) 
 
 def _handles(compared: Sequence[str], model: str, twin: str | None, gaps: bool) -> list[Artist]:
     handles: list[Artist] = []
-    look = {"color": style.GREY, "marker": "o", "markeredgewidth": 0.6}
+    look: dict[str, Any] = {"color": style.GREY, "marker": "o", "markeredgewidth": 0.6}
     if twin is not None:
         sides = LAYERS in compared
         handles = [
@@ -266,14 +271,20 @@ def caption(cosines: pd.DataFrame, layers: pd.DataFrame, model: str, twin: str |
     others = sorted(set(own["other_probe"]) - {probes[task] for task in tasks})
     trained = layers[(layers["model"] == model) & layers["task"].isin(tasks)]
     trained = trained[(trained["part"] == "all") & (trained["split"] == "group")]
-    told = {LAYERS: "of other layers", TASKS: "of other tasks at the same layer", PROBES: "of other probes at the same layer"}
+    told = {
+        LAYERS: "of other layers",
+        TASKS: "of other tasks at the same layer",
+        PROBES: "of other probes at the same layer",
+    }
     words = glossary(tasks)
     return captions.paragraph(
         [
             f"Cosines between the direction of each binary task of {model} and those "
             f"{listed([told[kind] for kind in compared])}, in the space of the states as they are.",
             f"Drawn: {len(tasks)} of {len(probes)} tasks." if len(probes) > len(tasks) else "",
-            f"Beside the model: {twin}, the same architecture with random weights." if twin in set(pairs["model"]) else "",
+            f"Beside the model: {twin}, the same architecture with random weights."
+            if twin in set(pairs["model"])
+            else "",
             "Each direction is one fit on all targets, so that a cosine has no interval.",
             captions.sizes(trained.drop_duplicates("task")),
             captions.probes(pd.DataFrame({"task": list(probes), "probe": list(probes.values())})),

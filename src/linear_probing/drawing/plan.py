@@ -11,6 +11,8 @@ CATEGORIES = {
     "layers": "Curves",
     "map": "Places",
     "plane": "Statements",
+    "transfer": "Transfer",
+    "cosines": "Transfer",
 }
 """The figures of one model, by kind, each with its heading in reports."""
 

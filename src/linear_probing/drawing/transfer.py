@@ -26,6 +26,9 @@ LARGEST, LEAST = 0.5, 0.25
 LABELS = 0.95
 """Inches for the names of the rows."""
 
+LETTER = 0.045
+"""Inches of height of a letter of a name below, which stands aslant."""
+
 NO_SCORE = "no\nscore"
 
 
@@ -57,10 +60,11 @@ def draw(transfer: pd.DataFrame, layers: pd.DataFrame, model: str, twin: str | N
     n_columns = min(len(panels), max(1, int(room / (len(tasks) * LEAST + 0.1))))
     size = min(LARGEST, (room / n_columns - 0.1) / len(tasks))
     n_rows = math.ceil(len(panels) / n_columns)
-    figure = style.new_figure(n_rows * (len(tasks) * size + 0.75) + 0.75)
+    names = list(short(tasks).values())
+    below = 0.4 + LETTER * max(map(len, names))
+    figure = style.new_figure(n_rows * (len(tasks) * size + below) + 0.75)
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     scale = cells.colours(0.0, CHANCE, 1.0)
-    names = list(short(tasks).values())
     for number, axes in enumerate(grid.ravel()):
         if number >= len(panels):
             axes.set_axis_off()
@@ -77,7 +81,7 @@ def draw(transfer: pd.DataFrame, layers: pd.DataFrame, model: str, twin: str | N
             cells.frame(axes, place, place)
     bar = figure.colorbar(scale, ax=grid, location="bottom", shrink=0.32, aspect=32, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.set_label("AUROC (0.5: nothing found; below: the wrong way round)")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     gaps = any(not np.isfinite(matrix(panel, tasks)).all() for _, panel in panels)
     figure.legend(handles=_handles(gaps), loc="outside lower center", ncols=3, frameon=False, handlelength=1.6)
     return figure
@@ -106,8 +110,7 @@ def tasks_of(rows: pd.DataFrame) -> list[str]:
 
 def matrix(rows: pd.DataFrame, tasks: list[str], column: str = "estimate") -> np.ndarray:
     """Return one column of one layer's rows, shape (n_train_tasks, n_test_tasks); NaN where there is no row."""
-    table = rows.pivot(index="train_task", columns="test_task", values=column)
-    return table.reindex(index=tasks, columns=tasks).to_numpy(dtype=float)
+    return cells.table(rows, ("train_task", "test_task"), column, (tasks, tasks))
 
 
 def caption(transfer: pd.DataFrame, layers: pd.DataFrame, model: str, twin: str | None, bootstrap: Bootstrap) -> str:
