@@ -16,7 +16,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from linear_probing import records, settings
-from linear_probing.drawing import cosines, layers, plane, style, transfer
+from linear_probing.drawing import cosines, effort, layers, leakage, plane, selectivity, style, transfer
 from linear_probing.drawing import map as world
 from linear_probing.drawing.plan import Planned, planned
 from linear_probing.drawing.tables import Tables, read
@@ -44,6 +44,24 @@ def _layers(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     return layers.draw(tables.layers, tables.baselines, model, _twins(study, model)), layers.caption(
         tables.layers, model, _twins(study, model), study.bootstrap
     )
+
+
+def _selectivity(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = _first_twin(study, model)
+    figure = selectivity.draw(tables.selectivity, tables.probes, model, twin)
+    return figure, selectivity.caption(tables.selectivity, tables.probes, tables.layers, model, twin, study)
+
+
+def _leakage(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    return leakage.draw(tables.leakage, model), leakage.caption(tables.leakage, model, study)
+
+
+def _effort(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    drawn = (tables.code_length, tables.learning, model, _first_twin(study, model))
+    return effort.draw(*drawn), effort.caption(*drawn, study)
 
 
 def _map(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
@@ -77,6 +95,9 @@ def _cosines(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
 
 DRAW: dict[str, Draw] = {
     "layers": _layers,
+    "selectivity": _selectivity,
+    "leakage": _leakage,
+    "effort": _effort,
     "map": _map,
     "plane": _plane,
     "transfer": _transfer,

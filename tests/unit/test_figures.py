@@ -254,7 +254,7 @@ def test_further_twins_are_thin_lines_that_the_legend_does_not_name(folder):
     assert thin.get_linewidth() < 1
     entries = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in (one, two)]
     assert entries[0] == entries[1]
-    assert "further seeds (atlas-random-1) as thin lines" in layers.caption(
+    assert "thin lines: further seeds, atlas-random-1" in layers.caption(
         more, "atlas", ["atlas-random", "atlas-random-1"], settings.Bootstrap(100, 0.95)
     )
 

@@ -65,6 +65,7 @@ def draw(
     words: Callable[[float], str] = style.score,
     none: str = "",
     bold: np.ndarray | None = None,
+    diagonal: bool = True,
 ) -> None:
     """Draw a matrix, first row on top, with square cells.
 
@@ -82,11 +83,15 @@ def draw(
         What a hatched cell says.
     bold : np.ndarray, optional
         Shape (n_rows, n_columns); which numbers are bold.
+    diagonal : bool
+        Whether there is one; where a thing meets itself its cells are left empty.
     """
     n_rows, n_columns = values.shape
     tints = scale.to_rgba(values)
     for row, column in np.ndindex(n_rows, n_columns):
         value, place = values[row, column], (column - 0.5, row - 0.5)
+        if row == column and not diagonal:
+            continue
         if not np.isfinite(value):
             axes.add_patch(Rectangle(place, 1, 1, **HATCH, zorder=1))
             _text(axes, column, row, none, size, style.BLACK)
@@ -125,11 +130,4 @@ def frame(axes: Axes, row: int, column: int) -> None:
     """Draw a frame around a cell."""
     axes.add_patch(
         Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor=style.BLACK, linewidth=1.0, zorder=4)
-    )
-
-
-def cover(axes: Axes, row: int, column: int) -> None:
-    """Leave a cell empty that compares a thing with itself."""
-    axes.add_patch(
-        Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="#FFFFFF", edgecolor=EDGE, linewidth=0.4, zorder=2)
     )

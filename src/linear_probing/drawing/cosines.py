@@ -1,9 +1,9 @@
 """Cosines between directions: of other layers, other tasks and other probes.
 
 Does a task keep its direction from layer to layer, and do two tasks share one? A column is a task: on top its own
-directions layer by layer, the model below the diagonal and its twin above; in the middle against the other tasks' directions, at
-the bottom against those of other probes, of the same layer. The twin stands beside each: directions in random weights
-agree from layer to layer as well, since every block adds to what it is given.
+directions layer by layer, the model below the diagonal and its twin above; in the middle against directions of other
+tasks, at the bottom against those of other probes, of the same layer. The twin stands beside each: directions in random
+weights agree from layer to layer as well, since every block adds to what it is given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -152,12 +152,10 @@ def matrix(own: pd.DataFrame, other: pd.DataFrame) -> tuple[list[int], np.ndarra
 def _matrix(axes: Axes, own: pd.DataFrame, other: pd.DataFrame, side: float) -> ScalarMappable:
     scale = cells.colours(-1.0, 0.0, 1.0)
     shown, values = matrix(own, other)
-    cells.draw(axes, values, scale, 0.9 * side / max(1, len(shown)), words=cosine)
+    cells.draw(axes, values, scale, 0.9 * side / max(1, len(shown)), words=cosine, diagonal=False)
     ticks = [place for place in range(len(shown)) if place % max(1, -(-len(shown) // 8)) == 0]
     axes.set_xticks(ticks, [str(shown[place]) for place in ticks])
     axes.set_yticks(ticks, [str(shown[place]) for place in ticks])
-    for place in range(len(shown)):
-        cells.cover(axes, place, place)
     axes.set_ylabel("layer" if axes.get_subplotspec().is_first_col() else "")  # type: ignore[union-attr]
     return scale
 

@@ -10,21 +10,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from linear_probing.drawing import captions, style
+from linear_probing.drawing import captions, panels, style
 from linear_probing.drawing.curves import METRICS, Series, caution, crowd, panel_series, title
 from linear_probing.drawing.tables import MAKE, FigureError
 from linear_probing.settings import Bootstrap
 
-PANEL_HEIGHT = 1.55
-MAX_COLUMNS = 3
 INSET = (0.4, 0.27, 0.59, 0.37)
 INSET_SURROUND = (0.25, 0.17, 0.76, 0.55)
 # Axis limits per metric: least and greatest value always shown, and the value below which triangles stand for points.
@@ -67,8 +64,8 @@ def limits(metric: str, series: Iterable[Series]) -> tuple[float, float]:
         for values in (one.estimate, one.lower, one.upper)
         if values is not None and len(values)
     ]
-    finite = np.concatenate(drawn) if drawn else np.array([0.0, 1.0])
-    finite = finite[np.isfinite(finite)]
+    finite = np.concatenate([*drawn, np.empty(0)])
+    finite = finite[np.isfinite(finite)] if np.isfinite(finite).any() else np.array([0.0, 1.0])
     least, greatest, floor = RANGES.get(metric, (math.inf, -math.inf, -math.inf))
     low = max(min(least, float(finite.min())), floor)
     high = max(greatest, float(finite.max()))
@@ -103,22 +100,18 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twins: Seque
         known = ", ".join(dict.fromkeys(layers["model"]))
         raise FigureError(f"layers.csv has no row of {model}; it has {known}", do=MAKE)
     tasks = list(dict.fromkeys(own["task"]))
-    panels = {task: panel_series(layers, baselines, task, model, twins) for task in tasks}
+    series = {task: panel_series(layers, baselines, task, model, twins) for task in tasks}
     metrics = {task: str(own.loc[own["task"] == task, "metric"].iloc[0]) for task in tasks}
-    columns = _columns(len(tasks))
-    rows = math.ceil(len(tasks) / columns)
-    figure = style.new_figure(rows * PANEL_HEIGHT + (0.9 if rows * columns == len(tasks) else 0.1))
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, task in zip(grid, tasks, strict=False):
-        same = [one for other in tasks if metrics[other] == metrics[task] for one in panels[other]]
-        _panel(axes, panels[task], limits(metrics[task], same))
+    grid = panels.grid(len(tasks))
+    for (axes,), task in zip(grid.panels, tasks, strict=True):
+        same = [one for other in tasks if metrics[other] == metrics[task] for one in series[other]]
+        _panel(axes, series[task], limits(metrics[task], same))
         axes.set_title(title(task))
-        axes.text(0.98, 0.06, caution(panels[task]), transform=axes.transAxes, ha="right", color=LOOKS["twin"]["color"])
+        axes.text(0.98, 0.06, caution(series[task]), transform=axes.transAxes, ha="right", color=LOOKS["twin"]["color"])
         axes.set_ylabel(METRICS.get(metrics[task], metrics[task]))
-    for axes in grid[max(0, len(tasks) - columns) : len(tasks)]:
-        axes.set_xlabel("layer (0: embedding)")
-    _legend(figure, list(grid[len(tasks) :]), [one for task in tasks for one in panels[task]])
-    return figure
+    grid.label_below(panels.LAYER)
+    _legend(grid, [one for task in tasks for one in series[task]])
+    return grid.whole
 
 
 def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: Bootstrap) -> str:
@@ -136,7 +129,7 @@ def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: B
     own = captions.headline(layers[(layers["model"] == model) & (layers["split"] == "group")])
     present = [twin for twin in twins if twin in set(layers["model"])]
     drawn = captions.headline(layers[layers["model"].isin([model, *present[:1]]) & (layers["split"] == "group")])
-    more = f"; further seeds ({captions.listed(present[1:])}) as thin lines" if len(present) > 1 else ""
+    more = f"; thin lines: further seeds, {captions.listed(present[1:])}" if len(present) > 1 else ""
     beside = f", beside the same architecture with random weights ({present[0]}{more})" if present else ""
     return captions.paragraph(
         [
@@ -149,41 +142,25 @@ def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: B
     )
 
 
-def _columns(n_panels: int) -> int:
-    return {1: 1, 2: 2, 4: 2}.get(n_panels, MAX_COLUMNS)
-
-
 def _panel(axes: Axes, series: list[Series], span: tuple[float, float]) -> None:
     layers = sorted({int(layer) for one in series for layer in one.layer})
-    _curves(axes, series, layers, span[0])
+    _curves(axes, series, span[0])
     for one in series:
         if one.level:
             axes.axhline(max(one.estimate[0], span[0]), label=one.label, **LOOKS[one.look])
-    axes.set_ylim(*span)
-    if layers:
-        pad = 0.25 if len(layers) > 1 else 0.75
-        axes.set_xlim(layers[0] - pad, layers[-1] + pad)
-    else:
-        axes.text(0.5, 0.5, "no score is defined", transform=axes.transAxes, ha="center", color=style.GREY)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    sns.despine(ax=axes)
+    panels.finish(axes, layers, span)
     found = crowd(series)
     if found is not None:
         _inset(axes, series, *found)
 
 
-def _curves(axes: Axes, series: list[Series], layers: list[int], floor: float) -> None:
+def _curves(axes: Axes, series: list[Series], floor: float) -> None:
     curves = [one for one in series if not one.level]
     for number, one in enumerate(curves):
-        look = LOOKS[one.look]
-        # With one layer all curves would stand on one point: they are set side by side, intervals as bars.
-        place = one.layer + (0.0 if len(layers) > 1 else 0.12 * (number - (len(curves) - 1) / 2))
-        axes.plot(place, one.estimate, label=one.label, **look)
-        if one.lower is not None and one.upper is not None:
-            if len(layers) > 1:
-                axes.fill_between(place, one.lower, one.upper, color=look["color"], alpha=0.2, linewidth=0, zorder=1)
-            else:
-                axes.vlines(place, one.lower, one.upper, color=look["color"], linewidth=1.0, zorder=look["zorder"])
+        look = {"label": one.label, **LOOKS[one.look]}
+        place = panels.aside(one.layer, number, len(curves))
+        interval = None if one.lower is None or one.upper is None else (one.lower, one.upper)
+        panels.curve(axes, place, one.estimate, interval, look, bars=len(place) == 1)
         low = one.estimate < floor
         if low.any():
             edge = np.full(low.sum(), floor)
@@ -195,7 +172,7 @@ def _inset(axes: Axes, series: list[Series], layers: list[int], low: float, high
     axes.add_patch(Rectangle((x, y), width, height, transform=axes.transAxes, color="white", zorder=7))
     inset = axes.inset_axes(INSET, zorder=8)
     inset.set_title("the same, magnified", fontsize=style.FONT - 1.5, pad=1.5, color=style.GREY)
-    _curves(inset, [one.at(layers) for one in series], layers, -math.inf)
+    _curves(inset, [one.at(layers) for one in series], -math.inf)
     margin = 0.12 * (high - low) or 0.01
     inset.set(xlim=(layers[0] - 0.35, layers[-1] + 0.35), ylim=(low - margin, high + margin))
     inset.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
@@ -205,7 +182,7 @@ def _inset(axes: Axes, series: list[Series], layers: list[int], low: float, high
         spine.set(color=style.GREY, linewidth=0.5)
 
 
-def _legend(figure: Figure, empty: list[Axes], series: list[Series]) -> None:
+def _legend(grid: panels.Grid, series: list[Series]) -> None:
     handles: dict[str, Artist] = {}
     for one in series:
         look = {key: value for key, value in LOOKS[one.look].items() if key != "zorder"}
@@ -213,24 +190,8 @@ def _legend(figure: Figure, empty: list[Axes], series: list[Series]) -> None:
             handles.setdefault(one.label, Line2D([], [], label=one.label, **look))
     order = list(LOOKS)
     by_label = {one.label: order.index(one.look) for one in reversed(series)}
-    labels = sorted(handles, key=lambda label: by_label[label])
-    shown = [handles[label] for label in labels]
+    shown = [handles[label] for label in sorted(handles, key=lambda label: by_label[label])]
     if any(one.lower is not None for one in series):
-        shown.append(Patch(color=style.GREY, alpha=0.3, linewidth=0, label="band: bootstrap interval"))
-        labels.append("band: bootstrap interval")
-    for axes in empty:
-        axes.set_axis_off()
+        shown.append(panels.band_entry("band: bootstrap interval"))
     note = "all but “seen”: on unseen groups" if any(one.look == "seen" for one in series) else None
-    widest = max((len(label) for label in labels), default=1) * style.FONT * 0.56 + 34
-    settings: dict[str, Any] = {
-        "frameon": False,
-        "handlelength": 3.2,
-        "borderaxespad": 0.0,
-        "title": note,
-        "alignment": "left",
-    }
-    if empty and widest < 72 * style.DOUBLE_COLUMN / MAX_COLUMNS and len(labels) <= 12:
-        empty[0].legend(handles=shown, loc="center left", labelspacing=0.35, **settings)
-    else:
-        columns = max(1, min(4, int(72 * style.DOUBLE_COLUMN // widest)))
-        figure.legend(handles=shown, loc="outside lower center", ncols=columns, **settings)
+    panels.legend(grid, shown, note)

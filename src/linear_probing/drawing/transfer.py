@@ -26,7 +26,7 @@ LARGEST, LEAST = 0.5, 0.25
 LABELS = 0.95
 """Inches for the names of the rows."""
 
-LETTER = 0.045
+LETTER = 0.041
 """Inches of height of a letter of a name below, which stands aslant."""
 
 NO_SCORE = "no\nscore"
@@ -61,7 +61,7 @@ def draw(transfer: pd.DataFrame, layers: pd.DataFrame, model: str, twin: str | N
     size = min(LARGEST, (room / n_columns - 0.1) / len(tasks))
     n_rows = math.ceil(len(panels) / n_columns)
     names = list(short(tasks).values())
-    below = 0.4 + LETTER * max(map(len, names))
+    below = 0.33 + LETTER * max(map(len, names))
     figure = style.new_figure(n_rows * (len(tasks) * size + below) + 0.75)
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     scale = cells.colours(0.0, CHANCE, 1.0)
