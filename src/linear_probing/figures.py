@@ -16,7 +16,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from linear_probing import records, settings
-from linear_probing.drawing import effort, layers, leakage, plane, selectivity, style
+from linear_probing.drawing import effort, layers, leakage, models, overview, plane, selectivity, style
 from linear_probing.drawing import map as world
 from linear_probing.drawing.plan import Planned, planned
 from linear_probing.drawing.tables import Tables, read
@@ -39,6 +39,13 @@ class Drawn:
     category: str
 
 
+def _overview(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = _first_twin(study, model)
+    drawn = (tables.layers, tables.best_layer_significance, model, twin, study.bootstrap)
+    return overview.draw(*drawn), overview.caption(*drawn)
+
+
 def _layers(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     (model,) = one.models
     return layers.draw(tables.layers, tables.baselines, model, _twins(study, model)), layers.caption(
@@ -48,7 +55,7 @@ def _layers(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
 
 def _selectivity(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     (model,) = one.models
-    twin = next(iter(_twins(study, model)), None)
+    twin = _first_twin(study, model)
     figure = selectivity.draw(tables.selectivity, tables.probes, model, twin)
     return figure, selectivity.caption(tables.selectivity, tables.probes, tables.layers, model, twin, study)
 
@@ -60,7 +67,7 @@ def _leakage(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
 
 def _effort(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     (model,) = one.models
-    drawn = (tables.code_length, tables.learning, model, next(iter(_twins(study, model)), None))
+    drawn = (tables.code_length, tables.learning, model, _first_twin(study, model))
     return effort.draw(*drawn), effort.caption(*drawn, study)
 
 
@@ -74,13 +81,20 @@ def _plane(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     return plane.draw(tables.plane, tables.layers, model), f"Statements in the plane of two components, {model}."
 
 
+def _models(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    depths = {model.name: model.n_layers() for model in study.models if model.seed is None}
+    return models.draw(tables.layers, one.models, depths), models.caption(tables.layers, one.models, depths, study)
+
+
 DRAW: dict[str, Draw] = {
+    "overview": _overview,
     "layers": _layers,
     "selectivity": _selectivity,
     "leakage": _leakage,
     "effort": _effort,
     "map": _map,
     "plane": _plane,
+    "models": _models,
 }
 """How each kind of figure of drawing/plan.py is drawn."""
 
@@ -105,6 +119,10 @@ def draw(study: Study, tables: Tables) -> Iterator[Drawn]:
 
 def _twins(study: Study, model: str) -> list[str]:
     return [twin.name for twin in study.twins_of(study.model(model))]
+
+
+def _first_twin(study: Study, model: str) -> str | None:
+    return next(iter(_twins(study, model)), None)
 
 
 def save(drawn: Iterable[Drawn], folder: Path) -> int:
