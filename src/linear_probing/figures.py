@@ -16,7 +16,18 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from linear_probing import records, settings
-from linear_probing.drawing import effort, layers, leakage, models, overview, plane, selectivity, style
+from linear_probing.drawing import (
+    cosines,
+    effort,
+    layers,
+    leakage,
+    models,
+    overview,
+    plane,
+    selectivity,
+    style,
+    transfer,
+)
 from linear_probing.drawing import map as world
 from linear_probing.drawing.plan import Planned, planned
 from linear_probing.drawing.tables import Tables, read
@@ -73,12 +84,31 @@ def _effort(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
 
 def _map(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     (model,) = one.models
-    return world.draw(tables.map, tables.map_summary, model), f"Predicted against true places, {model}."
+    twin = _first_twin(study, model)
+    return world.draw(tables.map, tables.map_summary, model, twin), world.caption(
+        tables.map, tables.map_summary, tables.layers, model, twin
+    )
 
 
 def _plane(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     (model,) = one.models
-    return plane.draw(tables.plane, tables.layers, model), f"Statements in the plane of two components, {model}."
+    return plane.draw(tables.plane, tables.layers, model), plane.caption(tables.plane, tables.layers, model)
+
+
+def _transfer(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = _first_twin(study, model)
+    return transfer.draw(tables.transfer, tables.layers, model, twin), transfer.caption(
+        tables.transfer, tables.layers, model, twin, study.bootstrap
+    )
+
+
+def _cosines(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = _first_twin(study, model)
+    return cosines.draw(tables.cosines, tables.layers, model, twin), cosines.caption(
+        tables.cosines, tables.layers, model, twin
+    )
 
 
 def _models(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
@@ -94,6 +124,8 @@ DRAW: dict[str, Draw] = {
     "effort": _effort,
     "map": _map,
     "plane": _plane,
+    "transfer": _transfer,
+    "cosines": _cosines,
     "models": _models,
 }
 """How each kind of figure of drawing/plan.py is drawn."""

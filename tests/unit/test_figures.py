@@ -38,12 +38,12 @@ def folder(tmp_path):
         tmp_path / "baselines.csv", index=False
     )
     places = [
-        ("atlas", layer, f"t{n}", f"city{n}", "seen", *random.uniform(-60, 60, 4))
+        ("atlas", "place.position", layer, f"t{n}", f"city{n}", "seen", *random.uniform(-60, 60, 4))
         for layer in (0, 3, 6)
         for n in range(30)
     ]
     pd.DataFrame(places, columns=list(COLUMNS["map.csv"])).to_csv(tmp_path / "map.csv", index=False)
-    errors = [("atlas", layer, 30, 1234.5) for layer in (0, 3, 6)]
+    errors = [("atlas", "place.position", layer, 30, 1234.5) for layer in (0, 3, 6)]
     pd.DataFrame(errors, columns=list(COLUMNS["map_summary.csv"])).to_csv(tmp_path / "map_summary.csv", index=False)
     points = [
         ("atlas", "cities.truth", layer, f"t{n}", str(n % 2), "seen", *random.normal(size=2))
@@ -181,7 +181,7 @@ def test_the_nearest_city_names_the_continent():
 def test_a_map_draws_true_places_predicted_places_and_their_lines(folder):
     read = tables.read(folder)
     with style.theme():
-        figure = world.draw(read.map, read.map_summary, "atlas")
+        figure = world.draw(read.map, read.map_summary, "atlas", None)
     rows = read.map[read.map["layer"] == 0]
     true, predicted = globe.project(rows["lon"], rows["lat"]), globe.project(rows["pred_lon"], rows["pred_lat"])
     axes = figure.axes[0]
@@ -195,7 +195,7 @@ def test_a_map_draws_true_places_predicted_places_and_their_lines(folder):
 def test_a_map_says_what_it_draws_and_what_its_errors_are_of(folder):
     read = tables.read(folder)
     own = pd.concat([read.map, read.map.assign(part="unseen")])
-    assert world.caption(own, read.map_summary.assign(n=1200), 20) == (
+    assert world.note(own, read.map_summary.assign(n=1200), 20) == (
         "Drawn: 20 of 30 cities, one mention of each, the same at every layer. "
         "Median error: over all 1,200 mentions of seen and unseen cities."
     )

@@ -193,7 +193,11 @@ def caption(
     rows = headline_rows(layers, model)
     n_layers = rows["layer"].nunique()
     beside = f" and of {others[0].model} (random weights)" if others else ""
-    few = f"; {own.scores.shape[1]} of {n_layers} layers, evenly chosen" if own.scores.shape[1] < n_layers else ""
+    few = (
+        f"; {own.scores.shape[1]} of {n_layers} layers, chosen evenly, and those with a frame"
+        if own.scores.shape[1] < n_layers
+        else ""
+    )
     tests = pd.concat([sheet.tests for sheet in (own, *others)])
     level = f"{1 - bootstrap.confidence:g}"
     return captions.paragraph(

@@ -15,6 +15,8 @@ CATEGORIES = {
     "effort": "Curves",
     "map": "Places",
     "plane": "Statements",
+    "transfer": "Transfer",
+    "cosines": "Transfer",
 }
 """The figures of one model, by kind, each with its heading in reports."""
 

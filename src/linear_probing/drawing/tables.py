@@ -101,6 +101,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "map.csv": {
         "model": TEXT,
+        "task": TEXT,
         "layer": WHOLE,
         "target_id": TEXT,
         "group": TEXT,
@@ -112,6 +113,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "map_summary.csv": {
         "model": TEXT,
+        "task": TEXT,
         "layer": WHOLE,
         "n": WHOLE,
         "median_error_km": NUMBER,
