@@ -163,8 +163,8 @@ def correction(rows: pd.DataFrame) -> str:
     permutations = either(tested["n_permutations"])
     tasks = " or ".join(count(int(n), "task") for n in sorted(set(tested["n_tasks"])))
     return (
-        f"p of the ridge probe's greatest score over layers by {permutations} label permutations, "
-        f"with Holm's correction over {tasks}."
+        f"p of the ridge probe’s greatest score over layers by {permutations} label permutations, "
+        f"with Holm’s correction over {tasks}."
     )
 
 

@@ -193,11 +193,9 @@ def caption(
     rows = headline_rows(layers, model)
     n_layers = rows["layer"].nunique()
     beside = f" and of {others[0].model} (random weights)" if others else ""
-    few = (
-        f"; {own.scores.shape[1]} of {n_layers} layers, chosen evenly, and those with a frame"
-        if own.scores.shape[1] < n_layers
-        else ""
-    )
+    n_shown = own.scores.shape[1]
+    few = f"; {n_shown} of {n_layers} layers, chosen evenly, and those with a frame" if n_shown < n_layers else ""
+    hatched = any(sheet.colours.isna().to_numpy().any() for sheet in (own, *others))
     tests = pd.concat([sheet.tests for sheet in (own, *others)])
     level = f"{1 - bootstrap.confidence:g}"
     return captions.paragraph(
@@ -206,6 +204,7 @@ def caption(
             captions.parts(rows),
             "Numbers are the scores in each task’s metric. Colour makes metrics comparable: (score - majority) / "
             "(1 - majority), white where a score is no better than the majority baseline, darkest at 1.",
+            "Hatched: no score is defined." if hatched else "",
             captions.correction(tests) or "No p-values: the study asked for no permutation test.",
             f"Frames: the layer of that score, solid where p < {level}, else dotted." if len(tests) else "",
             captions.sizes(rows),
