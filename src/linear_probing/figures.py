@@ -16,7 +16,18 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from linear_probing import records, settings
-from linear_probing.drawing import cosines, effort, layers, leakage, plane, selectivity, style, transfer
+from linear_probing.drawing import (
+    cosines,
+    effort,
+    layers,
+    leakage,
+    models,
+    overview,
+    plane,
+    selectivity,
+    style,
+    transfer,
+)
 from linear_probing.drawing import map as world
 from linear_probing.drawing.plan import Planned, planned
 from linear_probing.drawing.tables import Tables, read
@@ -37,6 +48,13 @@ class Drawn:
     figure: Figure
     caption: str
     category: str
+
+
+def _overview(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = _first_twin(study, model)
+    drawn = (tables.layers, tables.best_layer_significance, model, twin, study.bootstrap)
+    return overview.draw(*drawn), overview.caption(*drawn)
 
 
 def _layers(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
@@ -93,7 +111,13 @@ def _cosines(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     )
 
 
+def _models(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    depths = {model.name: model.n_layers() for model in study.models if model.seed is None}
+    return models.draw(tables.layers, one.models, depths), models.caption(tables.layers, one.models, depths, study)
+
+
 DRAW: dict[str, Draw] = {
+    "overview": _overview,
     "layers": _layers,
     "selectivity": _selectivity,
     "leakage": _leakage,
@@ -102,6 +126,7 @@ DRAW: dict[str, Draw] = {
     "plane": _plane,
     "transfer": _transfer,
     "cosines": _cosines,
+    "models": _models,
 }
 """How each kind of figure of drawing/plan.py is drawn."""
 

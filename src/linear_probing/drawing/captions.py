@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from linear_probing.drawing.curves import headline_part, title
+from linear_probing.drawing.curves import title
 from linear_probing.settings import Bootstrap
 
 PROBES = {
@@ -57,12 +57,6 @@ def either(numbers: Iterable[int]) -> str:
 def paragraph(sentences: Iterable[str]) -> str:
     """Return the sentences that are not empty as one paragraph."""
     return " ".join(sentence for sentence in sentences if sentence)
-
-
-def headline(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return of each task the rows of the part that it is reported on: `unseen` where there is one, else `all`."""
-    parts = {task: headline_part(of_task) for task, of_task in rows.groupby("task", sort=False)}
-    return rows[rows["part"] == rows["task"].map(parts)]
 
 
 def sizes(rows: pd.DataFrame) -> str:
@@ -169,8 +163,8 @@ def correction(rows: pd.DataFrame) -> str:
     permutations = either(tested["n_permutations"])
     tasks = " or ".join(count(int(n), "task") for n in sorted(set(tested["n_tasks"])))
     return (
-        f"p of the ridge probe's greatest score over layers by {permutations} label permutations, "
-        f"with Holm's correction over {tasks}."
+        f"p of the ridge probe’s greatest score over layers by {permutations} label permutations, "
+        f"with Holm’s correction over {tasks}."
     )
 
 

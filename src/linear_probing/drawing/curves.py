@@ -78,6 +78,18 @@ def headline_part(rows: pd.DataFrame) -> str:
     return next((part for part in ("unseen", "all") if part in parts), parts[0])
 
 
+def headline(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return of each task the rows of the part that it is reported on: `unseen` where there is one, else `all`."""
+    parts = {task: headline_part(of_task) for task, of_task in rows.groupby("task", sort=False)}
+    return rows[rows["part"] == rows["task"].map(parts)]
+
+
+def headline_rows(layers: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return a model's headline: of layers.csv the split by group, the part reported on and the task's own probe."""
+    rows = headline(layers[(layers["model"] == model) & (layers["split"] == "group")])
+    return rows.drop_duplicates(["task", "layer"])
+
+
 def panel_series(
     layers: pd.DataFrame, baselines: pd.DataFrame, task: str, model: str, twins: Sequence[str]
 ) -> list[Series]:

@@ -17,8 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from linear_probing.drawing import captions, panels, style
-from linear_probing.drawing.captions import headline
-from linear_probing.drawing.curves import METRICS, title
+from linear_probing.drawing.curves import METRICS, headline, title
 from linear_probing.settings import Study
 
 N_LAYERS = 4
@@ -157,9 +156,9 @@ def caption(code: pd.DataFrame, learning: pd.DataFrame, model: str, twin: str | 
         beside = f" (thin lines: of {twin}, random weights)" if len(_coded(code, twin)) else ""
         labels = {task: captions.count(n, "label") for task, n in zip(coded["task"], coded["n_coded"], strict=True)}
         told += [
-            f"Compression of the labels by the states of {model}{beside}: bits of a uniform code over bits of the online "
-            f"code of a probe that learns in {captions.either(coded['n_portions'])} portions; at 1 it is no better than "
-            "uniform, which unbalanced labels exceed without any feature.",
+            f"Compression of the labels by the states of {model}{beside}: bits of a uniform code over bits of the "
+            f"online code of a probe that learns in {captions.either(coded['n_portions'])} portions; at 1 it is no "
+            "better than uniform, which unbalanced labels exceed without any feature.",
             captions.by_task("Coded:", labels),
         ]
     if len(curves):

@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from linear_probing.drawing import captions, panels, style
-from linear_probing.drawing.curves import METRICS, Series, caution, crowd, panel_series, title
+from linear_probing.drawing.curves import METRICS, Series, caution, crowd, headline_rows, panel_series, title
 from linear_probing.drawing.tables import MAKE, FigureError
 from linear_probing.settings import Bootstrap
 
@@ -126,9 +126,9 @@ def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: B
     bootstrap : Bootstrap
         The study's.
     """
-    own = captions.headline(layers[(layers["model"] == model) & (layers["split"] == "group")])
+    own = headline_rows(layers, model)
     present = [twin for twin in twins if twin in set(layers["model"])]
-    drawn = captions.headline(layers[layers["model"].isin([model, *present[:1]]) & (layers["split"] == "group")])
+    drawn = pd.concat([headline_rows(layers, name) for name in (model, *present[:1])])
     more = f"; thin lines: further seeds, {captions.listed(present[1:])}" if len(present) > 1 else ""
     beside = f", beside the same architecture with random weights ({present[0]}{more})" if present else ""
     return captions.paragraph(

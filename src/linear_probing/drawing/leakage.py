@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from linear_probing.drawing import captions, panels, style
-from linear_probing.drawing.captions import headline
-from linear_probing.drawing.curves import METRICS, title
+from linear_probing.drawing.curves import METRICS, headline, title
 from linear_probing.settings import Study
 
 TIERS = (1.25, 0.85)

@@ -22,6 +22,8 @@ PANEL_HEIGHT = 1.55
 MAX_COLUMNS = 3
 MAX_ENTRIES = 12
 """More than these do not fit into a cell of the grid."""
+MAX_MARKS = 12
+"""More marks on a curve would hide its dashes."""
 LAYER = "layer (0: embedding)"
 
 
@@ -98,7 +100,7 @@ def curve(
     look : dict
         Settings of the line.
     """
-    axes.plot(x, estimate, **look)
+    axes.plot(x, estimate, markevery=max(1, len(x) // MAX_MARKS), **look)
     if interval is None:
         return
     if bars:
@@ -112,25 +114,27 @@ def aside(layers: np.ndarray, number: int, n_curves: int) -> np.ndarray:
     return layers + (0.12 * (number - (n_curves - 1) / 2) if len(layers) == 1 else 0.0)
 
 
-def finish(axes: Axes, layers: Iterable[int], span: tuple[float, float] | None) -> None:
+def finish(axes: Axes, places: Iterable[float], span: tuple[float, float] | None) -> None:
     """Set the limits of a panel, whole layers as ticks, and say so where nothing is defined.
 
     Parameters
     ----------
-    layers : Iterable[int]
-        Those that some curve has; none where nothing is drawn.
+    places : Iterable[float]
+        Layers at which some curve is defined, or shares of the number of layers; none where nothing is drawn.
     span : tuple[float, float], optional
         Limits of the y axis.
     """
-    known = sorted(set(layers))
+    known = sorted(set(places))
+    width = known[-1] - known[0] if known else 0.0
     if known:
-        pad = 0.25 if len(known) > 1 else 0.75
+        pad = max(0.25 / (len(known) - 1), 0.03) * width if width else 0.75
         axes.set_xlim(known[0] - pad, known[-1] + pad)
     else:
         blank(axes)
     if span is not None:
         axes.set_ylim(*span)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    whole = all(float(place).is_integer() for place in known)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True) if whole else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     sns.despine(ax=axes)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from linear_probing.settings import Study
 
 CATEGORIES = {
+    "overview": "Overview",
     "layers": "Curves",
     "selectivity": "Controls",
     "leakage": "Controls",
@@ -18,6 +19,12 @@ CATEGORIES = {
     "cosines": "Transfer",
 }
 """The figures of one model, by kind, each with its heading in reports."""
+
+COMPARED = {"models": "Curves"}
+"""Figures that compare the models, of studies that have two or more."""
+
+N_COMPARED = 7
+"""Models that one figure tells apart; more are spread over several figures, each with the others behind."""
 
 
 @dataclass(frozen=True)
@@ -49,4 +56,7 @@ def planned(study: Study) -> list[Planned]:
     for number, model in enumerate(originals):
         ending = f"-{model}" if number else ""
         found += [Planned(f"{kind}{ending}", kind, heading, (model,)) for kind, heading in CATEGORIES.items()]
+    pages = [tuple(originals[start : start + N_COMPARED]) for start in range(0, len(originals), N_COMPARED)]
+    for kind, heading in COMPARED.items() if len(originals) > 1 else ():
+        found += [Planned(f"{kind}-{n}" if n > 1 else kind, kind, heading, page) for n, page in enumerate(pages, 1)]
     return found

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from linear_probing.drawing import captions, style
-from linear_probing.drawing.curves import METRICS, headline_part, title
+from linear_probing.drawing.curves import METRICS, headline, headline_part, title
 from linear_probing.drawing.names import glossary, short
 from linear_probing.drawing.tables import sample
 
@@ -102,7 +102,7 @@ def caption(plane: pd.DataFrame, layers: pd.DataFrame, model: str) -> str:
     first = own[own["layer"] == own["layer"].min()]
     held = [f"{counts(first[first['task'] == task])} of {short(tasks)[task]}" for task in tasks]
     rows = layers[(layers["model"] == model) & layers["task"].isin(tasks)]
-    rows = captions.headline(rows[rows["split"] == "group"]).drop_duplicates("task")
+    rows = headline(rows[rows["split"] == "group"]).drop_duplicates("task")
     return captions.paragraph(
         [
             f"Statements by the first two principal components of the states of {model} at "

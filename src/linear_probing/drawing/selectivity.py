@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from linear_probing.drawing import captions, panels, style
-from linear_probing.drawing.captions import headline, probe_name
-from linear_probing.drawing.curves import METRICS, title
+from linear_probing.drawing.captions import probe_name
+from linear_probing.drawing.curves import METRICS, headline, title
 from linear_probing.settings import Study
 
 SPLIT = "types"
