@@ -12,8 +12,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from linear_probing.drawing import style
-from linear_probing.drawing.curves import METRICS, headline_part, title
+from linear_probing.drawing import captions, style
+from linear_probing.drawing.curves import METRICS, headline, headline_part, title
+from linear_probing.drawing.names import glossary, short
 from linear_probing.drawing.tables import sample
 
 TASKS = ("cities.truth", "neg_cities.truth")
@@ -45,13 +46,10 @@ def draw(plane: pd.DataFrame, layers: pd.DataFrame, model: str) -> Figure:
     Figure
         A figure with one sentence if the model has no statements.
     """
-    own = plane[(plane["model"] == model) & plane["x"].notna() & plane["y"].notna()]
-    present = list(dict.fromkeys(own["task"]))
-    tasks = [task for task in TASKS if task in present] or present[:2]
-    own = own[own["task"].isin(tasks)].assign(label=lambda rows: label_names(rows["label"]))
+    tasks, own = _own(plane, model)
     if own.empty:
-        return style.message(f"No plane: the study has no true and false statements for {model}.")
-    shown = style.spread(sorted(int(layer) for layer in own["layer"].unique()), N_LAYERS)
+        return style.message(_nothing(model))
+    shown = _shown(own)
     side = min(1.6, (style.DOUBLE_COLUMN - 0.3) / len(shown))
     figure = style.new_figure(len(tasks) * (side + 0.25) + 0.66)
     grid = figure.subplots(len(tasks), len(shown), squeeze=False)
@@ -63,8 +61,61 @@ def draw(plane: pd.DataFrame, layers: pd.DataFrame, model: str) -> Figure:
             axes.set_xlabel(_score(layers, model, task, layer))
             axes.set_title(f"layer {layer}" if task == tasks[0] else "", loc="center")
         row[0].set_ylabel(f"{title(task)}\n{counts(of_task[of_task['layer'] == shown[0]])}")
-    _legend(figure, own, _note(own, layers[layers["model"] == model], tasks))
+    scores = _below(layers[layers["model"] == model], tasks)
+    _legend(
+        figure,
+        own,
+        "First two principal components of the states, found without labels, each panel on its own scale.\n"
+        f"{_marks(own)} {scores}",
+    )
     return figure
+
+
+def _own(plane: pd.DataFrame, model: str) -> tuple[list[str], pd.DataFrame]:
+    """Return the tasks drawn and their rows, labels in words."""
+    own = plane[(plane["model"] == model) & plane["x"].notna() & plane["y"].notna()]
+    present = list(dict.fromkeys(own["task"]))
+    tasks = [task for task in TASKS if task in present] or present[:2]
+    return tasks, own[own["task"].isin(tasks)].assign(label=lambda rows: label_names(rows["label"]))
+
+
+def _shown(own: pd.DataFrame) -> list[int]:
+    return style.spread(sorted(int(layer) for layer in own["layer"].unique()), N_LAYERS)
+
+
+def _nothing(model: str) -> str:
+    return f"No plane: the study has no true and false statements for {model}."
+
+
+def caption(plane: pd.DataFrame, layers: pd.DataFrame, model: str) -> str:
+    """Return what the plane shows, of how many statements, and whose score stands below each panel.
+
+    Parameters
+    ----------
+    plane, layers, model
+        As drawn.
+    """
+    tasks, own = _own(plane, model)
+    if own.empty:
+        return _nothing(model)
+    shown = [str(layer) for layer in _shown(own)]
+    first = own[own["layer"] == own["layer"].min()]
+    held = [f"{counts(first[first['task'] == task])} of {short(tasks)[task]}" for task in tasks]
+    rows = layers[(layers["model"] == model) & layers["task"].isin(tasks)]
+    rows = headline(rows[rows["split"] == "group"]).drop_duplicates("task")
+    return captions.paragraph(
+        [
+            f"Statements by the first two principal components of the states of {model} at "
+            f"{'layers' if len(shown) > 1 else 'layer'} {captions.listed(shown)}, found without labels, each panel on "
+            "its own scale.",
+            _marks(own),
+            f"In all: {captions.listed(held)}.",
+            _below(layers[layers["model"] == model], tasks),
+            captions.sizes(rows),
+            captions.probes(rows) if not rows.empty else "",
+            f"Names: {glossary(tasks)}." if glossary(tasks) else "",
+        ]
+    )
 
 
 def counts(statements: pd.DataFrame) -> str:
@@ -115,15 +166,15 @@ def _score(layers: pd.DataFrame, model: str, task: str, layer: int) -> str:
     return f"{metric} {style.score(row['estimate'])}" if math.isfinite(row["estimate"]) else ""
 
 
-def _note(own: pd.DataFrame, layers: pd.DataFrame, tasks: list[str]) -> str:
+def _marks(own: pd.DataFrame) -> str:
     drawn = " and ".join(part for part in ("seen", "unseen") if part in set(own["part"]))
+    return f"Marks: a sample, equally many of each kind, {drawn + ', ' if drawn else ''}the same at every layer."
+
+
+def _below(layers: pd.DataFrame, tasks: list[str]) -> str:
     rows = layers[layers["task"].isin(tasks)]
     part = "all" if rows.empty else headline_part(rows)
-    return (
-        "First two principal components of the states, each panel on its own scale. Marks: a sample, equally many of\n"
-        f"each kind, {drawn + ', ' if drawn else ''}the same at every layer. "
-        f"Below: the score of a probe on all dimensions, on {part} groups."
-    )
+    return f"Below: the score of a probe on all dimensions, on {part} groups."
 
 
 def _legend(figure: Figure, rows: pd.DataFrame, note: str) -> None:
