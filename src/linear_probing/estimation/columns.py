@@ -48,7 +48,10 @@ def _probability(meaning: str) -> Column:
 SHARED: dict[str, Column] = {
     "model": Column(TEXT, "the model's name in the configuration"),
     "task": Column(TEXT, "data set and label, as `cities.truth`"),
-    "part": Column(TEXT, "`all` targets, or those whose labels the embedded model read in training (`seen`) or not"),
+    "part": Column(
+        TEXT,
+        "`all` targets, or those of whose group the model read verdicts in training (`seen`), or none (`unseen`)",
+    ),
     "split": Column(TEXT, "what is held out: `group`, `country`, `numbers`; `types` holds out rows, and no type"),
     "probe": Column(TEXT, "the probe's name in the configuration"),
     "metric": Column(TEXT, "`auroc` of binary tasks, `macro_f1` of classes, `r2` of places; secondary ones by name"),
