@@ -45,7 +45,7 @@ def check_model(study: Study) -> None:
             f"{SOURCES[0]} is about the embedded model, but the first model of {study.name} is {first.name}",
             file=study.file,
             likely="the paper was asked for another study than the default one",
-            do="make paper CONFIG=config/study.yaml; main.md and main.tex of any study are in README.md",
+            do="make paper CONFIG=config/study.yaml; for the main table alone, python -m linear_probing.writing --help",
         )
 
 

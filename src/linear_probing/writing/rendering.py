@@ -3,12 +3,15 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from linear_probing.settings import Study
 from linear_probing.writing import numbers
 from linear_probing.writing.main_table import HEADER, RANDOM, Row, cells, frame, note, rows
 
 PRECISION = "%.6g"
+WIDTH = 120
+"""Characters in a line of a note."""
 LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -28,7 +31,7 @@ COLUMNS = "l l r l l r r r r r r"
 def markdown(found: Sequence[Row], words: str) -> str:
     """Return the table as Markdown, with its note below."""
     lines = [_line(HEADER), _line(["---"] * len(HEADER)), *(_line(_marked(row, "**{}**")) for row in found)]
-    return "\n".join([*lines, "", words, ""])
+    return "\n".join([*lines, "", fill(words, WIDTH), ""])
 
 
 def _line(texts: Sequence[str]) -> str:
