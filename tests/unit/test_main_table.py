@@ -1,4 +1,4 @@
-"""The main table: the tables' numbers in every form, a dash for what is not defined, and README.md's as the golden one."""
+"""The main table: the tables' numbers in every form, a dash for what is not defined; README.md's is the golden one."""
 
 import re
 from dataclasses import replace

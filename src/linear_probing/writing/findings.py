@@ -110,6 +110,8 @@ def random_weights(evidence: Evidence) -> Finding:
         "n_twins": spelt(len(evidence.twins)),
         "one_twin": len(evidence.twins) == 1,
         "close": [{"task": phrase(row.task), "random": spread(row.random), "own": estimate(row)} for row in close],
+        "any_close": bool(close),
+        "one_close": len(close) == 1,
         "all_clear": len(clear) == len(with_twins),
         "n_clear": spelt(len(clear)),
         "total": spelt(len(with_twins)),
