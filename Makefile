@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 CORES ?= 2
+CONFIG ?= config/study.yaml
 UV ?= uv
 TEXTS ?=
 DEVICE ?= cpu
@@ -19,12 +20,12 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study golden verify prune pull atlas check test test-unit test-workflow validate committed contract architectures \
+.PHONY: help setup develop study paper golden verify prune pull atlas check test test-unit test-workflow validate committed contract architectures \
 	bench-extraction bench-probes lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
-	@echo "Variables: CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
+	@echo "Variables: CORES=$(CORES) (of the study), CONFIG=$(CONFIG) (of the paper), PYTHON=$(PYTHON) (which makes .venv)"
 
 setup: ## make .venv as envs/study.lock has it; does nothing when it is there
 	@$(PYTHON) envs/install.py envs/study.lock
@@ -35,6 +36,9 @@ develop: ## make .venv as envs/develop.lock has it: the study, the checks and th
 study: setup ## run the default study, up to results/studies/atlas
 	$(RUN) $(BIN)/snakemake --cores $(CORES)
 	@$(MAKE) --no-print-directory golden
+
+paper: setup ## the paper and the main table, from the tables and figures of CONFIG, which are made if they are not there
+	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) -- paper
 
 golden: setup ## are the default study's tables the committed ones? (tests/golden says within which tolerances)
 	$(RUN) $(BIN)/python -m linear_probing.golden --config config/study.yaml

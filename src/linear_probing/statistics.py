@@ -2,9 +2,9 @@
 
 In: the folders of all data sets and probes of a study, named `{dataset}-{digest}` and, for probes, standing in a
 folder named after their model; and those of the transfer stage. Out: a table for each question (results/README.md),
-summary.json and summary/. Intervals are bootstraps over clusters, expanded for their number, with the same draws for
-all models, layers and probes of a task, so that differences are paired. What is undefined is an empty cell; what a
-study did not ask for is a table without rows.
+columns.csv with what every column means, summary.json and summary/. Intervals are bootstraps over clusters, expanded
+for their number, with the same draws for all models, layers and probes of a task, so that differences are paired. What
+is undefined is an empty cell; what a study did not ask for is a table without rows.
 Cost: a minute for the default study.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from linear_probing import records, settings
+from linear_probing.estimation.columns import DICTIONARY, dictionary
 from linear_probing.estimation.diagnostics import code_lengths, count_fits, note_table
 from linear_probing.estimation.places import map_table, plane_table, summarise_map
 from linear_probing.estimation.scores import Scores, read_scores
@@ -138,6 +139,7 @@ def compute(study: Study, results: Scores, n_jobs: int = 1) -> dict[str, pd.Data
         "fits.csv": count_fits(results),
         "notes.csv": note_table(results),
         "checks.csv": results.checks,
+        DICTIONARY: dictionary(),
     }
 
 

@@ -1,0 +1,66 @@
+"""The main table of any study, without a paper: as files, or in place of the one that stands in a Markdown file.
+
+python -m linear_probing.writing --config FILE --statistics FOLDER (--output FOLDER | --into README.md)
+"""
+
+import argparse
+from pathlib import Path
+
+from linear_probing import settings
+from linear_probing.settings import Study
+from linear_probing.stage import replace_file, run
+from linear_probing.writing import rendering
+from linear_probing.writing.main_table import note, rows
+from linear_probing.writing.reading import PaperError
+
+BEGIN, END = "<!-- main table: python -m linear_probing.writing --help -->", "<!-- end of the main table -->"
+
+
+def replaced(text: str, table: str, file: Path) -> str:
+    """Return a Markdown text with a table between its two marks.
+
+    Raises
+    ------
+    PaperError
+        If the text has not both marks, once each and in order.
+    """
+    if (text.count(BEGIN), text.count(END)) != (1, 1) or text.index(BEGIN) > text.index(END):
+        raise PaperError(
+            f"{file.name} has no place for the main table",
+            file=file,
+            likely="the lines that mark it were changed",
+            do=f"write these lines where it is to stand: {BEGIN} and {END}",
+        )
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
+
+
+def first_table(study: Study, statistics: Path) -> str:
+    """Return the main table of a study's first model, as Markdown."""
+    found = rows(study, statistics, next(model.name for model in study.models if model.seed is None))
+    return rendering.markdown(found, note(study, found))
+
+
+def main() -> None:
+    """Write the main table."""
+    parser = argparse.ArgumentParser(prog="linear_probing.writing", description="Write a study's main table.")
+    parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
+    parser.add_argument("--statistics", type=Path, required=True, help="folder of the statistics stage")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--output", type=Path, help="folder for main.csv, main.md and main.tex")
+    target.add_argument("--into", type=Path, help="Markdown file with marks around its main table")
+    arguments = parser.parse_args()
+    study = settings.load(arguments.config)
+    if arguments.output:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        rendering.write(study, arguments.statistics, arguments.output)
+    else:
+        text = replaced(
+            arguments.into.read_text(encoding="utf-8"), first_table(study, arguments.statistics), arguments.into
+        )
+        with replace_file(arguments.into) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

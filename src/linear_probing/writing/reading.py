@@ -1,0 +1,59 @@
+"""The tables that the main table and the paper are made of, read with the kinds that estimation/columns.py says."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from linear_probing.drawing.tables import NUMBER, WHOLE, read_table
+from linear_probing.estimation.columns import NEVER, described
+from linear_probing.stage import StudyError
+
+MAKE = "run snakemake --cores 2, or python -m linear_probing.statistics by hand"
+
+
+class PaperError(StudyError):
+    """A table or a paper cannot be made from what was given."""
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    """Read a table of the statistics stage.
+
+    Parameters
+    ----------
+    folder : Path
+        Output folder of the statistics stage.
+    name : str
+        One of estimation/columns.py.
+
+    Returns
+    -------
+    pd.DataFrame
+        All described columns; text is never NaN, a number that may be empty is a float. No row where a study did not
+        ask for the table.
+
+    Raises
+    ------
+    PaperError
+        If the table is not there.
+    FigureError
+        If it is no table, lacks a column or holds text where a number is expected.
+    """
+    path = folder / name
+    if not path.is_file():
+        raise PaperError(
+            f"{name} is not there, but the main table and the paper are made of it",
+            file=path,
+            likely="the statistics stage has not run, or it wrote into another folder",
+            do=MAKE,
+        )
+    columns = described(name)
+    if _is_empty(path):
+        return pd.DataFrame(columns=list(columns))
+    kinds = {key: NUMBER if one.kind == WHOLE and one.empty != NEVER else one.kind for key, one in columns.items()}
+    return read_table(path, kinds)
+
+
+def _is_empty(path: Path) -> bool:
+    # What a study did not ask for is a table without rows, whose header may be short.
+    with path.open(encoding="utf-8") as file:
+        return bool(file.readline().strip()) and not file.readline().strip()

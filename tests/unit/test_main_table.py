@@ -1,0 +1,181 @@
+"""The main table: the tables' numbers in every form, a dash for what is not defined; README.md's is the golden one."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from linear_probing import settings
+from linear_probing.drawing.tables import FigureError
+from linear_probing.writing import __main__ as command
+from linear_probing.writing import main_table, numbers, rendering
+from linear_probing.writing.reading import PaperError
+
+NEEDED = ("best_layer.csv", "selectivity.csv", "best_layer_significance.csv")
+
+
+@pytest.fixture(scope="module")
+def atlas(root):
+    return settings.load(root / "config" / "study.yaml")
+
+
+@pytest.fixture
+def folder(root, tmp_path):
+    """Return a folder with the three tables of the default study, to be changed."""
+    for name in NEEDED:
+        (tmp_path / name).write_bytes((root / "tests" / "golden" / "atlas" / name).read_bytes())
+    return tmp_path
+
+
+def change(folder, name, values, **where):
+    table = pd.read_csv(folder / name)
+    chosen = np.logical_and.reduce([table[column] == value for column, value in where.items()])
+    assert chosen.any()
+    for column, value in values.items():
+        table[column] = table[column].astype(float if column != "layer" else object)
+        table.loc[chosen, column] = value
+    table.to_csv(folder / name, index=False)
+
+
+def shown(study, folder, task):
+    (row,) = [row for row in main_table.rows(study, folder, "atlas") if row.task == task]
+    return dict(zip(main_table.HEADER, main_table.cells(row), strict=True))
+
+
+def test_a_row_has_the_tables_numbers(atlas, folder):
+    change(folder, "best_layer.csv", {"estimate": 0.414}, model="atlas-random-1", task="cities.truth", part="unseen")
+    assert shown(atlas, folder, "cities.truth") == {
+        "decodable": "Truth of “X is in C”",
+        "metric": "AUROC",
+        "best layer": "6",
+        "estimate": ".997 [.993, .999]",
+        "random weights": ".41 to .50",
+        "text alone": ".35",
+        "control task": ".72",
+        "selectivity": ".27",
+        "p (Holm)": ".008",
+        "n": "720",
+        "groups": "180",
+    }
+
+
+def test_an_undefined_number_is_a_dash_and_the_note_says_so(atlas, folder):
+    where = {"model": "atlas", "task": "place.position", "part": "unseen"}
+    assert numbers.ABSENT not in shown(atlas, folder, "place.position").values()
+    change(folder, "best_layer.csv", {"lower": np.nan, "upper": np.nan}, **where)
+    change(folder, "best_layer_significance.csv", {"p_holm": np.nan}, **where)
+    found = shown(atlas, folder, "place.position")
+    assert (found["estimate"], found["p (Holm)"]) == (".84 –", "–")
+    rows = main_table.rows(atlas, folder, "atlas")
+    assert "–: not defined" in main_table.note(atlas, rows)
+    defined = [replace(row, control=0.5, selectivity=0.1, lower=0.1, upper=0.9, p_holm=0.1) for row in rows]
+    assert "–:" not in main_table.note(atlas, defined)
+
+
+def test_without_permutations_controls_and_twins_the_table_still_reads(atlas, folder):
+    for name in NEEDED[1:]:
+        header = (folder / name).read_text().splitlines()[0]
+        (folder / name).write_text(header + "\n")
+    study = replace(atlas, models=atlas.models[:1])
+    found = shown(study, folder, "cities.truth")
+    assert [found[name] for name in ("random weights", "selectivity", "p (Holm)")] == ["–"] * 3
+    assert "Random weights" not in main_table.note(study, main_table.rows(study, folder, "atlas"))
+
+
+def test_random_weights_that_come_close_are_in_bold(atlas, folder):
+    def bold():
+        text = rendering.markdown(main_table.rows(atlas, folder, "atlas"), "")
+        return re.findall(r"\| ([^|]+) \|[^\n]*\*\*", text)
+
+    assert bold() == ["Truth of “A is larger than B”"]
+    change(folder, "best_layer.csv", {"estimate": 0.94}, model="atlas-random-2", task="word_class.word_class")
+    assert bold() == ["Truth of “A is larger than B”", "Word class"]
+
+
+def test_a_task_that_a_study_lacks_has_no_row(atlas, folder):
+    study = replace(atlas, tasks=atlas.tasks[3:])
+    assert [row.task for row in main_table.rows(study, folder, "atlas")] == [task.name for task in atlas.tasks[3:]]
+
+
+def test_files_have_the_numbers_in_three_forms(atlas, folder, tmp_path):
+    output = tmp_path / "out"
+    output.mkdir()
+    rendering.write(atlas, folder, output)
+    assert {path.name for path in output.iterdir()} == {"main.csv", "main.md", "main.tex"}
+    table = pd.read_csv(output / "main.csv").set_index("task")
+    best = pd.read_csv(folder / "best_layer.csv").query("model == 'atlas' and part == 'unseen' and split == 'group'")
+    assert table["estimate"].to_dict() == best.set_index("task")["estimate"].to_dict()
+    assert np.isnan(table.loc["larger_than.truth", "control"])
+    for form in ("main.md", "main.tex"):
+        assert "[.82, .86]" in (output / form).read_text(encoding="utf-8")
+
+
+def test_every_further_model_has_files_of_its_own(atlas, folder, tmp_path):
+    other = replace(atlas.models[0], name="other", folder=tmp_path)
+    for name in NEEDED:
+        table = pd.read_csv(folder / name)
+        pd.concat([table, table[table["model"] == "atlas"].assign(model="other")]).to_csv(folder / name, index=False)
+    output = tmp_path / "out"
+    output.mkdir()
+    rendering.write(replace(atlas, models=(*atlas.models, other)), folder, output)
+    assert {path.stem for path in output.iterdir()} == {"main", "main-other"}
+    assert "–" in (output / "main-other.md").read_text(encoding="utf-8").split("\n")[2], "it has no twin"
+
+
+def test_latex_is_whole_and_escaped(atlas, folder):
+    rows = main_table.rows(atlas, folder, "atlas")
+    odd = replace(rows[0], task="a_b & c%", control=float("nan"))
+    text = rendering.latex([odd, *rows], "5 % of R² #1")
+    lines = text.splitlines()
+    body = lines[lines.index(r"\midrule") + 1 : lines.index(r"\bottomrule")]
+    assert body[0].startswith(r"a\_b \& c\% & R\textsuperscript{2} & 2 & .84")
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in body} == {len(main_table.HEADER) - 1}
+    assert len(rendering.COLUMNS.split()) == len(main_table.HEADER)
+    assert r"\caption{5 \% of R\textsuperscript{2} \#1}" in text
+    assert text.count(r"\begin") == text.count(r"\end")
+    assert not re.search("[–−“”²<>]", text)
+
+
+def test_a_markdown_row_is_one_row_whatever_its_text(atlas, folder):
+    rows = main_table.rows(atlas, folder, "atlas")
+    text = rendering.markdown([replace(rows[0], task="a|b")], "")
+    assert text.splitlines()[2].startswith(r"| a\|b |")
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_missing_table_says_what_makes_it(atlas, folder, name):
+    (folder / name).unlink()
+    with pytest.raises(PaperError, match=rf"(?s){name} is not there.*do:     run snakemake --cores 2"):
+        main_table.rows(atlas, folder, "atlas")
+
+
+def test_a_cut_table_and_one_of_another_study_are_told(atlas, folder):
+    text = (folder / "best_layer.csv").read_text()
+    (folder / "best_layer.csv").write_text(text.replace(",0.841509,", ",high,"))
+    with pytest.raises(FigureError, match="column estimate holds 'high'"):
+        main_table.rows(atlas, folder, "atlas")
+    (folder / "best_layer.csv").write_text(text.replace("atlas,", "other,"))
+    with pytest.raises(PaperError, match="no row of atlas with groups held out"):
+        main_table.rows(atlas, folder, "atlas")
+
+
+def test_readme_shows_the_golden_table(root, atlas):
+    expected = command.first_table(atlas, root / "tests" / "golden" / "atlas")
+    text = (root / "README.md").read_text(encoding="utf-8")
+    found = text.partition(command.BEGIN)[2].partition(command.END)[0]
+    do = "--config config/study.yaml --statistics tests/golden/atlas --into README.md"
+    assert found.strip() == expected.strip(), f"python -m linear_probing.writing {do}"
+
+
+def test_a_table_replaces_what_stood_between_the_marks_and_nothing_else(tmp_path):
+    text = f"one\n{command.BEGIN}\nold\n{command.END}\ntwo\n"
+    found = command.replaced(text, "new\n", tmp_path / "README.md")
+    assert found == f"one\n{command.BEGIN}\n\nnew\n\n{command.END}\ntwo\n"
+    assert command.replaced(found, "new\n", tmp_path / "README.md") == found
+    for wrong in ("no marks", text + text, f"{command.END} {command.BEGIN}"):
+        with pytest.raises(
+            PaperError, match=r"(?s)README.md has no place for the main table.*do:     write these lines"
+        ):
+            command.replaced(wrong, "new\n", tmp_path / "README.md")
