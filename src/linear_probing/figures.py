@@ -1,13 +1,16 @@
 """Figures: tables of the statistics stage in, PDF, PNG and SVG out; no statistic is computed, no model is loaded.
 
-Out, for the study's first model: layers (curves beside their controls), map (predicted places) and plane (true and
-false statements); for each further model the same with its name appended. The same tables give the same bytes.
+Out, for the study's first model, the figures that drawing/plan.py names, and for each further model the same with its
+name appended; captions.json has what each shows, of how many targets, by which probe and with which intervals. The same
+tables give the same bytes.
 """
 
 import argparse
+import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,25 +18,83 @@ from matplotlib.figure import Figure
 from linear_probing import records, settings
 from linear_probing.drawing import layers, plane, style
 from linear_probing.drawing import map as world
+from linear_probing.drawing.plan import Planned, planned
 from linear_probing.drawing.tables import Tables, read
 from linear_probing.settings import Study
 from linear_probing.stage import run
 
 LOG = logging.getLogger("figures")
+CAPTIONS = "captions.json"
+
+Draw = Callable[[Study, Tables, Planned], tuple[Figure, str]]
 
 
-def draw(study: Study, tables: Tables) -> Iterator[tuple[str, Figure]]:
-    """Yield name and figure, model by model; a twin with random weights stands beside its original, never alone."""
-    originals = [model for model in study.models if model.seed is None]
-    for number, model in enumerate(originals):
-        twins = study.twins_of(model)
-        ending = f"-{model.name}" if number else ""
-        yield (
-            f"layers{ending}",
-            layers.draw(tables.layers, tables.baselines, model.name, twins[0].name if twins else None),
-        )
-        yield f"map{ending}", world.draw(tables.map, tables.map_summary, model.name)
-        yield f"plane{ending}", plane.draw(tables.plane, tables.layers, model.name)
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with its file name (without ending), its caption in plain text and its heading in reports."""
+
+    name: str
+    figure: Figure
+    caption: str
+    category: str
+
+
+def _layers(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    return layers.draw(tables.layers, tables.baselines, model, _twins(study, model)), layers.caption(
+        tables.layers, model, _twins(study, model), study.bootstrap
+    )
+
+
+def _map(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    return world.draw(tables.map, tables.map_summary, model), f"Predicted against true places, {model}."
+
+
+def _plane(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    return plane.draw(tables.plane, tables.layers, model), f"Statements in the plane of two components, {model}."
+
+
+DRAW: dict[str, Draw] = {
+    "layers": _layers,
+    "map": _map,
+    "plane": _plane,
+}
+"""How each kind of figure of drawing/plan.py is drawn."""
+
+
+def names(study: Study) -> list[str]:
+    """Return the names of the figures that a study has, known before there is a table."""
+    return [one.name for one in planned(study)]
+
+
+def draw(study: Study, tables: Tables) -> Iterator[Drawn]:
+    """Yield the figures that `names` names, each when it is asked for.
+
+    Raises
+    ------
+    FigureError
+        If layers.csv has no row of one of the study's models.
+    """
+    for one in planned(study):
+        figure, caption = DRAW[one.kind](study, tables, one)
+        yield Drawn(one.name, figure, caption, one.category)
+
+
+def _twins(study: Study, model: str) -> list[str]:
+    return [twin.name for twin in study.twins_of(study.model(model))]
+
+
+def save(drawn: Iterable[Drawn], folder: Path) -> int:
+    """Write each figure in all formats, captions and headings as captions.json; return the number of files."""
+    n_files, told = 1, {}
+    for one in drawn:
+        n_files += len(style.save(one.figure, folder, one.name))
+        told[one.name] = {"caption": one.caption, "category": one.category}
+    content = json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / CAPTIONS).write_text(content + "\n", encoding="utf-8")
+    return n_files
 
 
 def main() -> None:
@@ -46,12 +107,9 @@ def main() -> None:
     study = settings.load(arguments.config)
     start = time.monotonic()
     LOG.info("%s: drawing from %s", study.name, arguments.statistics)
-    n_files = 0
     inputs = [arguments.statistics]
     with records.making(study, "figures", arguments.output, inputs) as folder, style.theme():
-        tables = read(arguments.statistics)
-        for name, figure in draw(study, tables):
-            n_files += len(style.save(figure, folder, name))
+        n_files = save(draw(study, read(arguments.statistics)), folder)
     LOG.info("%s: %d files, %.1f s", study.name, n_files, time.monotonic() - start)
 
 

@@ -83,7 +83,7 @@ def test_p3_other_weights_of_the_same_size_and_time_plan_all_below_them(second):
         ("src/linear_probing/activations.py", "n_tokens / max(", "n_tokens * max(", BELOW_BOTH),
         ("src/linear_probing/activations.py", "Cost: loading", "Costs: loading", DRAWN),
         ("src/linear_probing/extraction/reading.py", "# Filled inside", "# It is filled inside", DRAWN),
-        ("src/linear_probing/figures.py", "if number else", "if number > 0 else", DRAWN),
+        ("src/linear_probing/drawing/plan.py", "if number else", "if number > 0 else", DRAWN),
         ("src/linear_probing/statistics.py", "SUMMARY_DIGITS = 4", "SUMMARY_DIGITS = 3", TAIL),
         ("src/linear_probing/probing/protocol.py", "MAX_ITERATIONS = 200", "MAX_ITERATIONS = 300", None),
         ("config/study.yaml", "ridge: [100.0]", "ridge: [50.0]", {"probes": 6, "baselines": 1, "transfer": 2, **TAIL}),

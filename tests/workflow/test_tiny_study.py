@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from linear_probing.drawing.plan import planned
+
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("tiny")]
 core = pytest.mark.core
 COLUMNS = "model,task,part,split,probe,metric,layer,estimate,lower,upper,n,n_groups,majority,text_baseline,control"
@@ -19,9 +21,11 @@ def study(finished):
     return finished.folder / "results" / "studies" / "tiny"
 
 
-def test_all_figures_and_tables_are_there(study):
+def test_all_figures_and_tables_are_there(study, tiny):
     figures = {path.name for path in (study / "figures").iterdir() if path.suffix != ".json"}
-    assert figures == {f"{name}.{ending}" for name in ("layers", "map", "plane") for ending in ("pdf", "png", "svg")}
+    names = [one.name for one in planned(tiny)]
+    assert figures == {f"{name}.{ending}" for name in names for ending in ("pdf", "png", "svg")}
+    assert set(json.loads((study / "figures" / "captions.json").read_text())) == set(names)
     assert all((study / "figures" / name).stat().st_size > 10_000 for name in figures)
     for name in ("layers", "best_layer"):
         assert (study / "statistics" / f"{name}.csv").read_text().splitlines()[0] == COLUMNS

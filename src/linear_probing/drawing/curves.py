@@ -4,7 +4,7 @@ A curve is what the tables hold: estimate, lower and upper of layers.csv, unchan
 `unseen` where a data set has one, else `all`, under the split by group; all others but `seen` are of the same part.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ CLOSE = 0.05
 """Scores no further apart than this are about as good, and curves no further apart hide each other."""
 
 MIN_CROWD = 3
+TWINS = ("twin", "further_twin")
 # Splits that are stricter than the first, by what they hold out.
 HELD_OUT = {"country": "countries", "numbers": "numbers"}
 METRICS = {"auroc": "AUROC", "r2": "R²", "macro_f1": "macro F1"}
@@ -39,7 +40,7 @@ class Series:
     Parameters
     ----------
     label : str
-        Its entry in the legend.
+        Its entry in the legend; empty for a curve that has none.
     look : str
         Its role, a key of `layers.LOOKS`.
     layer, estimate : np.ndarray
@@ -78,7 +79,7 @@ def headline_part(rows: pd.DataFrame) -> str:
 
 
 def panel_series(
-    layers: pd.DataFrame, baselines: pd.DataFrame, task: str, model: str, twin: str | None
+    layers: pd.DataFrame, baselines: pd.DataFrame, task: str, model: str, twins: Sequence[str]
 ) -> list[Series]:
     """Choose the curves of one panel, in the order in which the legend names them.
 
@@ -90,8 +91,9 @@ def panel_series(
         As in layers.csv; its first probe is drawn.
     model : str
         The model in front.
-    twin : str or None
-        The same architecture with random weights; None if the study has none.
+    twins : Sequence[str]
+        The same architecture with random weights, seed by seed; the first with its interval, further ones as lines
+        without a label.
 
     Returns
     -------
@@ -109,8 +111,10 @@ def panel_series(
     chosen = main[main["part"] == part]
     series = [_curve(chosen, model if part != "unseen" else f"{model}, unseen", "headline", band=True)]
     series.append(_curve(main[(main["part"] == "seen") & (part == "unseen")], f"{model}, seen", "seen"))
-    other = rows[(rows["model"] == twin) & (rows["split"] == split) & (rows["part"] == part)]
-    series.append(_curve(other, f"{twin} (random weights)", "twin", band=True))
+    for number, twin in enumerate(twins):
+        other = rows[(rows["model"] == twin) & (rows["split"] == split) & (rows["part"] == part)]
+        label = "" if number else f"{twin} (random weights)"
+        series.append(_curve(other, label, "further_twin" if number else "twin", band=not number))
     for name in dict.fromkeys(own["split"]):
         strict = own[own["split"] == name]
         if name in (split, "types"):
@@ -177,10 +181,14 @@ def caution(series: list[Series]) -> str:
 
     Then the curve tells of the text and the architecture, not of what was learnt.
     """
-    best = {one.look: float(np.nanmax(one.estimate)) for one in reversed(series) if np.isfinite(one.estimate).any()}
-    if {"headline", "twin"} <= best.keys() and best["twin"] > max(0.6, best["headline"] - CLOSE):
-        return f"caution: random weights reach {style.score(best['twin'])}"
-    return ""
+    own, twins = (_greatest(series, looks) for looks in (("headline",), TWINS))
+    if np.isnan(own) or np.isnan(twins) or twins <= max(0.6, own - CLOSE):
+        return ""
+    return f"caution: random weights reach {style.score(twins)}"
+
+
+def _greatest(series: list[Series], looks: tuple[str, ...]) -> float:
+    return max((float(np.nanmax(one.estimate)) for one in series if one.look in looks), default=np.nan)
 
 
 def crowd(series: Iterable[Series]) -> tuple[list[int], float, float] | None:

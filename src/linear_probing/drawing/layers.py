@@ -5,25 +5,23 @@ for them. Where all curves lie on each other, an inset shows the same curves mag
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from linear_probing.drawing import style
+from linear_probing.drawing import captions, panels, style
 from linear_probing.drawing.curves import METRICS, Series, caution, crowd, panel_series, title
 from linear_probing.drawing.tables import MAKE, FigureError
+from linear_probing.settings import Bootstrap
 
-PANEL_HEIGHT = 1.55
-MAX_COLUMNS = 3
 INSET = (0.4, 0.27, 0.59, 0.37)
 INSET_SURROUND = (0.25, 0.17, 0.76, 0.55)
 # Axis limits per metric: least and greatest value always shown, and the value below which triangles stand for points.
@@ -33,6 +31,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "headline": {"color": style.BLUE, "linestyle": "-", "marker": "o", "linewidth": 1.6, "zorder": 6},
     "seen": {"color": style.BLUE, "linestyle": (0, (1, 1)), "marker": "o", "markerfacecolor": "white", "zorder": 5},
     "twin": {"color": style.VERMILLION, "linestyle": (0, (4, 1.5)), "marker": "s", "zorder": 5},
+    "further_twin": {"color": style.VERMILLION, "linestyle": "-", "linewidth": 0.6, "alpha": 0.8, "zorder": 4},
     "country": {"color": style.GREEN, "linestyle": (0, (5, 1, 1, 1)), "marker": "^", "markersize": 3.6, "zorder": 4},
     "numbers": {"color": style.SKY, "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "D", "zorder": 4},
     "held_out": {"color": style.GREEN, "linestyle": (0, (5, 1, 1, 1)), "marker": "v", "markersize": 3.6, "zorder": 4},
@@ -65,8 +64,8 @@ def limits(metric: str, series: Iterable[Series]) -> tuple[float, float]:
         for values in (one.estimate, one.lower, one.upper)
         if values is not None and len(values)
     ]
-    finite = np.concatenate(drawn) if drawn else np.array([0.0, 1.0])
-    finite = finite[np.isfinite(finite)]
+    finite = np.concatenate([*drawn, np.empty(0)])
+    finite = finite[np.isfinite(finite)] if np.isfinite(finite).any() else np.array([0.0, 1.0])
     least, greatest, floor = RANGES.get(metric, (math.inf, -math.inf, -math.inf))
     low = max(min(least, float(finite.min())), floor)
     high = max(greatest, float(finite.max()))
@@ -74,7 +73,7 @@ def limits(metric: str, series: Iterable[Series]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | None) -> Figure:
+def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twins: Sequence[str]) -> Figure:
     """Draw the layer curves of one model beside its controls.
 
     Parameters
@@ -83,8 +82,8 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | 
         layers.csv and baselines.csv.
     model : str
         The model in front.
-    twin : str or None
-        Its twin with random weights.
+    twins : Sequence[str]
+        Its twins with random weights; none for no such curve.
 
     Returns
     -------
@@ -101,57 +100,67 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twin: str | 
         known = ", ".join(dict.fromkeys(layers["model"]))
         raise FigureError(f"layers.csv has no row of {model}; it has {known}", do=MAKE)
     tasks = list(dict.fromkeys(own["task"]))
-    panels = {task: panel_series(layers, baselines, task, model, twin) for task in tasks}
+    series = {task: panel_series(layers, baselines, task, model, twins) for task in tasks}
     metrics = {task: str(own.loc[own["task"] == task, "metric"].iloc[0]) for task in tasks}
-    columns = _columns(len(tasks))
-    rows = math.ceil(len(tasks) / columns)
-    figure = style.new_figure(rows * PANEL_HEIGHT + (0.9 if rows * columns == len(tasks) else 0.1))
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, task in zip(grid, tasks, strict=False):
-        same = [one for other in tasks if metrics[other] == metrics[task] for one in panels[other]]
-        _panel(axes, panels[task], limits(metrics[task], same))
+    grid = panels.grid(len(tasks))
+    for (axes,), task in zip(grid.panels, tasks, strict=True):
+        same = [one for other in tasks if metrics[other] == metrics[task] for one in series[other]]
+        _panel(axes, series[task], limits(metrics[task], same))
         axes.set_title(title(task))
-        axes.text(0.98, 0.06, caution(panels[task]), transform=axes.transAxes, ha="right", color=LOOKS["twin"]["color"])
+        axes.text(0.98, 0.06, caution(series[task]), transform=axes.transAxes, ha="right", color=LOOKS["twin"]["color"])
         axes.set_ylabel(METRICS.get(metrics[task], metrics[task]))
-    for axes in grid[max(0, len(tasks) - columns) : len(tasks)]:
-        axes.set_xlabel("layer (0: embedding)")
-    _legend(figure, list(grid[len(tasks) :]), [one for task in tasks for one in panels[task]])
-    return figure
+    grid.label_below(panels.LAYER)
+    _legend(grid, [one for task in tasks for one in series[task]])
+    return grid.figure
 
 
-def _columns(n_panels: int) -> int:
-    return {1: 1, 2: 2, 4: 2}.get(n_panels, MAX_COLUMNS)
+def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: Bootstrap) -> str:
+    """Return what the layer curves of a model show, of how many targets, by which probe and with which intervals.
+
+    Parameters
+    ----------
+    layers : pd.DataFrame
+        layers.csv.
+    model, twins
+        As drawn.
+    bootstrap : Bootstrap
+        The study's.
+    """
+    own = captions.headline(layers[(layers["model"] == model) & (layers["split"] == "group")])
+    present = [twin for twin in twins if twin in set(layers["model"])]
+    drawn = captions.headline(layers[layers["model"].isin([model, *present[:1]]) & (layers["split"] == "group")])
+    more = f"; thin lines: further seeds, {captions.listed(present[1:])}" if len(present) > 1 else ""
+    beside = f", beside the same architecture with random weights ({present[0]}{more})" if present else ""
+    return captions.paragraph(
+        [
+            f"Scores of linear probes on {model} by layer, groups held out{beside} and the other controls.",
+            captions.parts(own),
+            "Bands: " + captions.intervals(bootstrap, drawn),
+            captions.sizes(own),
+            captions.probes(own),
+        ]
+    )
 
 
 def _panel(axes: Axes, series: list[Series], span: tuple[float, float]) -> None:
     layers = sorted({int(layer) for one in series for layer in one.layer})
-    _curves(axes, series, layers, span[0])
+    _curves(axes, series, span[0])
     for one in series:
         if one.level:
             axes.axhline(max(one.estimate[0], span[0]), label=one.label, **LOOKS[one.look])
-    axes.set_ylim(*span)
-    if layers:
-        pad = 0.25 if len(layers) > 1 else 0.75
-        axes.set_xlim(layers[0] - pad, layers[-1] + pad)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    sns.despine(ax=axes)
+    panels.finish(axes, layers, span)
     found = crowd(series)
     if found is not None:
         _inset(axes, series, *found)
 
 
-def _curves(axes: Axes, series: list[Series], layers: list[int], floor: float) -> None:
+def _curves(axes: Axes, series: list[Series], floor: float) -> None:
     curves = [one for one in series if not one.level]
     for number, one in enumerate(curves):
-        look = LOOKS[one.look]
-        # With one layer all curves would stand on one point: they are set side by side, intervals as bars.
-        place = one.layer + (0.0 if len(layers) > 1 else 0.12 * (number - (len(curves) - 1) / 2))
-        axes.plot(place, one.estimate, label=one.label, **look)
-        if one.lower is not None and one.upper is not None:
-            if len(layers) > 1:
-                axes.fill_between(place, one.lower, one.upper, color=look["color"], alpha=0.2, linewidth=0, zorder=1)
-            else:
-                axes.vlines(place, one.lower, one.upper, color=look["color"], linewidth=1.0, zorder=look["zorder"])
+        look = {"label": one.label, **LOOKS[one.look]}
+        place = panels.aside(one.layer, number, len(curves))
+        interval = None if one.lower is None or one.upper is None else (one.lower, one.upper)
+        panels.curve(axes, place, one.estimate, interval, look, bars=len(place) == 1)
         low = one.estimate < floor
         if low.any():
             edge = np.full(low.sum(), floor)
@@ -163,7 +172,7 @@ def _inset(axes: Axes, series: list[Series], layers: list[int], low: float, high
     axes.add_patch(Rectangle((x, y), width, height, transform=axes.transAxes, color="white", zorder=7))
     inset = axes.inset_axes(INSET, zorder=8)
     inset.set_title("the same, magnified", fontsize=style.FONT - 1.5, pad=1.5, color=style.GREY)
-    _curves(inset, [one.at(layers) for one in series], layers, -math.inf)
+    _curves(inset, [one.at(layers) for one in series], -math.inf)
     margin = 0.12 * (high - low) or 0.01
     inset.set(xlim=(layers[0] - 0.35, layers[-1] + 0.35), ylim=(low - margin, high + margin))
     inset.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
@@ -173,31 +182,16 @@ def _inset(axes: Axes, series: list[Series], layers: list[int], low: float, high
         spine.set(color=style.GREY, linewidth=0.5)
 
 
-def _legend(figure: Figure, empty: list[Axes], series: list[Series]) -> None:
+def _legend(grid: panels.Grid, series: list[Series]) -> None:
     handles: dict[str, Artist] = {}
     for one in series:
         look = {key: value for key, value in LOOKS[one.look].items() if key != "zorder"}
-        handles.setdefault(one.label, Line2D([], [], label=one.label, **look))
+        if one.label:
+            handles.setdefault(one.label, Line2D([], [], label=one.label, **look))
     order = list(LOOKS)
     by_label = {one.label: order.index(one.look) for one in reversed(series)}
-    labels = sorted(handles, key=lambda label: by_label[label])
-    shown = [handles[label] for label in labels]
+    shown = [handles[label] for label in sorted(handles, key=lambda label: by_label[label])]
     if any(one.lower is not None for one in series):
-        shown.append(Patch(color=style.GREY, alpha=0.3, linewidth=0, label="band: bootstrap interval"))
-        labels.append("band: bootstrap interval")
-    for axes in empty:
-        axes.set_axis_off()
+        shown.append(panels.band_entry("band: bootstrap interval"))
     note = "all but “seen”: on unseen groups" if any(one.look == "seen" for one in series) else None
-    widest = max((len(label) for label in labels), default=1) * style.FONT * 0.56 + 34
-    settings: dict[str, Any] = {
-        "frameon": False,
-        "handlelength": 3.2,
-        "borderaxespad": 0.0,
-        "title": note,
-        "alignment": "left",
-    }
-    if empty and widest < 72 * style.DOUBLE_COLUMN / MAX_COLUMNS and len(labels) <= 12:
-        empty[0].legend(handles=shown, loc="center left", labelspacing=0.35, **settings)
-    else:
-        columns = max(1, min(4, int(72 * style.DOUBLE_COLUMN // widest)))
-        figure.legend(handles=shown, loc="outside lower center", ncols=columns, **settings)
+    panels.legend(grid, shown, note)

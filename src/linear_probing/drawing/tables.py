@@ -18,6 +18,11 @@ TEXT, WHOLE, NUMBER = "text", "whole number", "number"
 MISSING_NUMBERS = ("", "nan", "NaN")
 MAKE = "run snakemake --cores 2, or python -m linear_probing.statistics by hand, and draw again"
 
+# What names a curve in most tables.
+KEYS = {"model": TEXT, "task": TEXT, "part": TEXT, "probe": TEXT, "metric": TEXT, "layer": WHOLE}
+# An estimate with its interval, the targets that it is of and the groups that were resampled.
+ESTIMATE = {"estimate": NUMBER, "lower": NUMBER, "upper": NUMBER}
+SIZES = {"n": WHOLE, "n_groups": WHOLE}
 COLUMNS: dict[str, dict[str, str]] = {
     "layers.csv": {
         "model": TEXT,
@@ -27,9 +32,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "probe": TEXT,
         "metric": TEXT,
         "layer": WHOLE,
-        "estimate": NUMBER,
-        "lower": NUMBER,
-        "upper": NUMBER,
+        **ESTIMATE,
+        **SIZES,
         "majority": NUMBER,
         "text_baseline": NUMBER,
         "control": NUMBER,
@@ -40,6 +44,60 @@ COLUMNS: dict[str, dict[str, str]] = {
         "part": TEXT,
         "split": TEXT,
         "estimate": NUMBER,
+    },
+    "selectivity.csv": {**KEYS, "selectivity": NUMBER, "lower": NUMBER, "upper": NUMBER, **SIZES},
+    "probes.csv": {**KEYS, "split": TEXT, **ESTIMATE, "control": NUMBER, "selectivity": NUMBER, **SIZES},
+    "leakage.csv": {
+        **KEYS,
+        "row_score": NUMBER,
+        "group_score": NUMBER,
+        "difference": NUMBER,
+        "lower": NUMBER,
+        "upper": NUMBER,
+        **SIZES,
+    },
+    "learning.csv": {**KEYS, "share": NUMBER, "n_training_groups": NUMBER, **ESTIMATE, **SIZES},
+    # The layer is empty where the features are none of a model's.
+    "code_length.csv": {
+        "model": TEXT,
+        "task": TEXT,
+        "features": TEXT,
+        "layer": NUMBER,
+        "n_classes": WHOLE,
+        "n_portions": WHOLE,
+        "n_coded": WHOLE,
+        "compression": NUMBER,
+    },
+    # The layer is empty where the score is undefined at every one.
+    "best_layer_significance.csv": {
+        "model": TEXT,
+        "task": TEXT,
+        "family": TEXT,
+        "part": TEXT,
+        "layer": NUMBER,
+        "p_holm": NUMBER,
+        "n_tasks": WHOLE,
+        "n_permutations": WHOLE,
+    },
+    "transfer.csv": {
+        "model": TEXT,
+        "train_task": TEXT,
+        "test_task": TEXT,
+        "probe": TEXT,
+        "layer": WHOLE,
+        "metric": TEXT,
+        **ESTIMATE,
+        **SIZES,
+    },
+    "cosines.csv": {
+        "model": TEXT,
+        "layer": WHOLE,
+        "task": TEXT,
+        "probe": TEXT,
+        "other_layer": WHOLE,
+        "other_task": TEXT,
+        "other_probe": TEXT,
+        "cosine": NUMBER,
     },
     "map.csv": {
         "model": TEXT,
@@ -77,10 +135,18 @@ class FigureError(StudyError):
 
 @dataclass(frozen=True)
 class Tables:
-    """What the three figures are drawn from, one field per file of the statistics folder."""
+    """What the figures are drawn from, one field per file of the statistics folder, with the columns of `COLUMNS`."""
 
     layers: pd.DataFrame
     baselines: pd.DataFrame
+    selectivity: pd.DataFrame
+    probes: pd.DataFrame
+    leakage: pd.DataFrame
+    learning: pd.DataFrame
+    code_length: pd.DataFrame
+    best_layer_significance: pd.DataFrame
+    transfer: pd.DataFrame
+    cosines: pd.DataFrame
     map: pd.DataFrame
     map_summary: pd.DataFrame
     plane: pd.DataFrame
@@ -97,7 +163,7 @@ def read(folder: Path) -> Tables:
     Returns
     -------
     Tables
-        `map`, `map_summary`, `plane` and `baselines` may hold no row; `layers` holds at least one.
+        `layers` holds at least one row; the others may hold none.
 
     Raises
     ------
@@ -113,13 +179,7 @@ def read(folder: Path) -> Tables:
             likely="the configuration names no task, or the file was cut short",
             do=MAKE,
         )
-    return Tables(
-        layers=frames["layers.csv"],
-        baselines=frames["baselines.csv"],
-        map=frames["map.csv"],
-        map_summary=frames["map_summary.csv"],
-        plane=frames["plane.csv"],
-    )
+    return Tables(**{name.removesuffix(".csv"): frame for name, frame in frames.items()})
 
 
 def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -159,13 +219,15 @@ def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
             do=MAKE,
         ) from error
     absent = [name for name in columns if name not in raw.columns]
-    if absent:
+    # What a study did not ask for is a table without rows, of which no column is asked.
+    if absent and not raw.empty:
         raise FigureError(
             f"{path.name} lacks {_named(absent)}; it has {', '.join(map(str, raw.columns))}",
             file=path,
             likely="the table was written by another version of the statistics stage",
             do=MAKE,
         )
+    raw = raw.reindex(columns=list(columns)) if absent else raw
     return pd.DataFrame({name: _typed(raw[name], kind, path) for name, kind in columns.items()})
 
 

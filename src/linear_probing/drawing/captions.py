@@ -1,0 +1,167 @@
+"""Parts of captions, made from the tables and the study's settings: a caption says no number that stands in neither.
+
+A caption is plain text, so that a page, a paper and a slide can each set it in their own way.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from linear_probing.drawing.curves import headline_part, title
+from linear_probing.settings import Bootstrap
+
+PROBES = {
+    "ridge": "ridge regression",
+    "logistic": "logistic regression",
+    "ridge_classifier": "ridge classifier",
+    "mean_difference": "difference of means",
+    "lda": "linear discriminant analysis",
+    "mlp": "multilayer perceptron",
+}
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a sentence has them.
+
+    Examples
+    --------
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def count(number: int, one: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> count(1, "layer"), count(1200, "group")
+    ('1 layer', '1,200 groups')
+    """
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
+
+
+def paragraph(sentences: Iterable[str]) -> str:
+    """Return the sentences that are not empty as one paragraph."""
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def headline(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return of each task the rows of the part that it is reported on: `unseen` where there is one, else `all`."""
+    parts = {task: headline_part(of_task) for task, of_task in rows.groupby("task", sort=False)}
+    return rows[rows["part"] == rows["task"].map(parts)]
+
+
+def sizes(rows: pd.DataFrame) -> str:
+    """Return how many targets and groups each task has, in words.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        With task, n and n_groups, of one part a task.
+
+    Returns
+    -------
+    str
+        A sentence; tasks of equal sizes stand together, and an empty string for no rows.
+    """
+    held: dict[str, list[str]] = {}
+    for task, of_task in rows.groupby("task", sort=False):
+        found = [count(n, "target") + " in " + count(groups, "group") for n, groups in sorted(_pairs(of_task))]
+        held.setdefault(" or ".join(found), []).append(title(str(task)))
+    if len(held) == 1:
+        return f"n = {next(iter(held))}."
+    return _apart("n", held)
+
+
+def _pairs(rows: pd.DataFrame) -> set[tuple[int, int]]:
+    return {(int(n), int(groups)) for n, groups in zip(rows["n"], rows["n_groups"], strict=True)}
+
+
+def probes(rows: pd.DataFrame) -> str:
+    """Return the probe of each task in words: a sentence of one probe, or of which tasks have which.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        With task and probe, of one probe a task.
+    """
+    held: dict[str, list[str]] = {}
+    for task, probe in rows[["task", "probe"]].drop_duplicates().itertuples(index=False):
+        held.setdefault(probe_name(probe), []).append(title(task))
+    if len(held) == 1:
+        return f"Probe: {next(iter(held))}."
+    return _apart("Probes", held)
+
+
+def probe_name(probe: str) -> str:
+    """Return a probe's name in words, or its name where there are none."""
+    return PROBES.get(probe, probe)
+
+
+def _apart(what: str, held: dict[str, list[str]]) -> str:
+    # The greatest list goes last and needs no names.
+    ordered = sorted(held, key=lambda words: len(held[words]))
+    told = [f"{words} ({', '.join(held[words])})" for words in ordered[:-1]]
+    if not ordered:
+        return ""
+    last = f"{ordered[-1]} (all others)" if len(held[ordered[-1]]) > 1 else f"{ordered[-1]} ({held[ordered[-1]][0]})"
+    joint = " = " if what == "n" else ": "
+    return f"{what}{joint}{'; '.join([*told, last])}."
+
+
+def intervals(bootstrap: Bootstrap, rows: pd.DataFrame) -> str:
+    """Return what the intervals are, and how many of them are undefined.
+
+    Parameters
+    ----------
+    bootstrap : Bootstrap
+        The study's.
+    rows : pd.DataFrame
+        With estimate or the like, lower and upper, as drawn.
+    """
+    if rows.empty:
+        return ""
+    undefined = int((rows["lower"].isna() | rows["upper"].isna()).sum())
+    kind = f"{confidence(bootstrap)} intervals, bootstrap over groups ({bootstrap.n_resamples:,} resamples)"
+    return kind + (f"; {undefined:,} of {len(rows):,} are undefined and not drawn." if undefined else ".")
+
+
+def confidence(bootstrap: Bootstrap) -> str:
+    """Return the confidence in percent.
+
+    Examples
+    --------
+    >>> confidence(Bootstrap(n_resamples=100, confidence=0.95))
+    '95 %'
+    """
+    return f"{100 * bootstrap.confidence:g} %"
+
+
+def correction(rows: pd.DataFrame) -> str:
+    """Return how p-values came about and over how many tasks they are corrected.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        Of best_layer_significance.csv, one family of one model; an empty one gives an empty string.
+    """
+    tested = rows[rows["p_holm"].notna()]
+    if tested.empty:
+        return ""
+    permutations = " or ".join(f"{n:,}" for n in sorted(set(tested["n_permutations"])))
+    tasks = " or ".join(count(int(n), "task") for n in sorted(set(tested["n_tasks"])))
+    return (
+        f"p of the ridge probe's greatest score over layers by {permutations} label permutations, "
+        f"with Holm's correction over {tasks}."
+    )
+
+
+def parts(rows: pd.DataFrame) -> str:
+    """Return on which groups the scores are, where some tasks have a part that the model has not seen."""
+    unseen = [title(task) for task in dict.fromkeys(rows.loc[rows["part"] == "unseen", "task"])]
+    others = [title(task) for task in dict.fromkeys(rows.loc[rows["part"] != "unseen", "task"])]
+    if not unseen:
+        return ""
+    return "Scores are on unseen groups" + (f"; {listed(others)}: on all groups." if others else ".")

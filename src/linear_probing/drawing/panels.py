@@ -1,0 +1,173 @@
+"""Panels, a task each: their grid, curves with intervals, shared limits, and a legend that lies over none of them.
+
+Cells of the grid that hold no panel hold the legend; where there is none, it stands below.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from linear_probing.drawing import style
+
+PANEL_HEIGHT = 1.55
+MAX_COLUMNS = 3
+MAX_ENTRIES = 12
+"""More than these do not fit into a cell of the grid."""
+LAYER = "layer (0: embedding)"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A figure and its axes: `panels` by panel and tier, from the top; `empty` the cells that hold none."""
+
+    figure: Figure
+    panels: list[list[Axes]]
+    empty: list[Axes]
+    n_columns: int
+
+    def label_below(self, text: str) -> None:
+        """Name the x axis of each column's lowest panel."""
+        for tiers in self.panels[max(0, len(self.panels) - self.n_columns) :]:
+            tiers[-1].set_xlabel(text)
+
+
+def grid(n_panels: int, tiers: Sequence[float] = (PANEL_HEIGHT,), below: float = 0.9) -> Grid:
+    """Return a figure with so many panels in up to three columns.
+
+    Parameters
+    ----------
+    n_panels : int
+        At least 1.
+    tiers : Sequence[float]
+        Heights, in inches, of the axes that a panel is made of, from the top.
+    below : float
+        Inches for the legend where no cell is empty.
+    """
+    n_columns = {1: 1, 2: 2, 4: 2}.get(n_panels, MAX_COLUMNS)
+    rows = math.ceil(n_panels / n_columns)
+    full = rows * n_columns == n_panels
+    figure = style.new_figure(rows * sum(tiers) + (below if full else 0.1))
+    n = len(tiers)
+    cells = figure.subplots(rows * n, n_columns, squeeze=False, height_ratios=list(tiers) * rows)
+    stacks = [
+        [cells[row * n + tier, column] for tier in range(n)] for row in range(rows) for column in range(n_columns)
+    ]
+    for axes in (axes for stack in stacks[n_panels:] for axes in stack):
+        axes.set_axis_off()
+    return Grid(figure, stacks[:n_panels], [stack[0] for stack in stacks[n_panels:]], n_columns)
+
+
+def curve(
+    axes: Axes,
+    x: np.ndarray,
+    estimate: np.ndarray,
+    interval: tuple[np.ndarray, np.ndarray] | None,
+    look: dict[str, Any],
+    bars: bool = False,
+) -> None:
+    """Draw one curve, and its interval as a band or, where `bars`, as a bar at each point.
+
+    Parameters
+    ----------
+    x, estimate : np.ndarray
+        Shape (n_points,); what is NaN is a gap.
+    interval : tuple of np.ndarray, optional
+        Lower and upper bounds, of the same shape.
+    look : dict
+        Settings of the line.
+    """
+    axes.plot(x, estimate, **look)
+    if interval is None:
+        return
+    if bars:
+        axes.vlines(x, *interval, color=look["color"], linewidth=1.0, zorder=look["zorder"])
+    else:
+        axes.fill_between(x, *interval, color=look["color"], alpha=0.2, linewidth=0, zorder=1)
+
+
+def aside(layers: np.ndarray, number: int, n_curves: int) -> np.ndarray:
+    """Return where a curve's points stand: aside from the others' where a study has one layer, which all stand on."""
+    return layers + (0.12 * (number - (n_curves - 1) / 2) if len(layers) == 1 else 0.0)
+
+
+def finish(axes: Axes, layers: Iterable[int], span: tuple[float, float] | None) -> None:
+    """Set the limits of a panel, whole layers as ticks, and say so where nothing is defined.
+
+    Parameters
+    ----------
+    layers : Iterable[int]
+        Those that some curve has; none where nothing is drawn.
+    span : tuple[float, float], optional
+        Limits of the y axis.
+    """
+    known = sorted(set(layers))
+    if known:
+        pad = 0.25 if len(known) > 1 else 0.75
+        axes.set_xlim(known[0] - pad, known[-1] + pad)
+    else:
+        blank(axes)
+    if span is not None:
+        axes.set_ylim(*span)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    sns.despine(ax=axes)
+
+
+def blank(axes: Axes) -> None:
+    """Say in a panel that there is nothing to draw."""
+    axes.text(0.5, 0.5, "no score is defined", transform=axes.transAxes, ha="center", va="center", color=style.GREY)
+
+
+def span(values: Iterable[np.ndarray | None], shown: Sequence[float] = ()) -> tuple[float, float]:
+    """Return limits that hold all finite values and those always shown, with a margin.
+
+    Examples
+    --------
+    >>> span([np.array([0.5, np.nan, 1.0])], [0.0])
+    (-0.04, 1.04)
+    """
+    drawn = [np.asarray(one, dtype=float) for one in values if one is not None]
+    finite = np.concatenate([*drawn, np.asarray(shown, dtype=float)])
+    finite = finite[np.isfinite(finite)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    margin = 0.04 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def band_entry(text: str) -> Patch:
+    """Return the legend's entry that says what the bands are."""
+    return Patch(color=style.GREY, alpha=0.3, linewidth=0, label=text)
+
+
+def legend(grid: Grid, handles: Sequence[Artist], note: str | None = None) -> None:
+    """Place the legend in the first empty cell, or below all panels where none is empty or the labels are too long.
+
+    Parameters
+    ----------
+    handles : Sequence[Artist]
+        Entries in their order, with labels.
+    note : str, optional
+        A line over them.
+    """
+    widest = max((len(str(handle.get_label())) for handle in handles), default=1) * style.FONT * 0.56 + 34
+    settings: dict[str, Any] = {
+        "handles": handles,
+        "frameon": False,
+        "handlelength": 3.2,
+        "borderaxespad": 0.0,
+        "title": note,
+        "alignment": "left",
+    }
+    if grid.empty and widest < 72 * style.DOUBLE_COLUMN / MAX_COLUMNS and len(handles) <= MAX_ENTRIES:
+        grid.empty[0].legend(loc="center left", labelspacing=0.35, **settings)
+    else:
+        columns = max(1, min(4, int(72 * style.DOUBLE_COLUMN // widest)))
+        grid.figure.legend(loc="outside lower center", ncols=columns, **settings)
