@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from linear_probing import records, settings
+from linear_probing.drawing import captions
 from linear_probing.reporting import page, scores, statements, world
 from linear_probing.reporting.numbers import columns
 from linear_probing.reporting.tables import Tables, read
@@ -46,7 +47,7 @@ def words(study: Study, tables: Tables) -> dict[str, str]:
     n_fits, n_notes = int(tables.fits["n_fits"].sum()), len(tables.notes)
     what = "1 is" if n_notes == 1 else f"{n_notes:,} are"
     return {
-        "confidence": f"{100 * study.bootstrap.confidence:g} %",
+        "confidence": captions.confidence(study.bootstrap),
         "resamples": f"{study.bootstrap.n_resamples:,}",
         "permutations": f"{study.n_permutations:,}",
         "noted": f"Of {n_fits:,} fits, {what} noted: what did not converge, or was degraded, and how."

@@ -1,1 +1,1 @@
-"""Reporting: tables of the statistics stage in, one page that a person explores out. Nothing here estimates anything."""
+"""Reporting: tables of the statistics stage in, a page that a person explores out. Nothing here estimates anything."""

@@ -24,6 +24,7 @@
     return low === null || high === null ? " [interval undefined]" : ` [${score(low)}, ${score(high)}]`;
   };
   const count = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
+  const km = (value) => (value === null ? "undefined" : `${count(Math.round(value))} km`);
   const digits = (value) => (value === null ? "undefined" : String(Number(value.toPrecision(2))));
   const metricOf = (panel) => data.metrics[panel.metric] || panel.metric;
   const element = (name, text, attributes) => {
@@ -46,7 +47,10 @@
   const draw = (id, traces, layout) => {
     if (byId(id).classList.contains("empty")) byId(id).replaceChildren();
     byId(id).classList.remove("empty");
-    return Plotly.react(id, traces, { ...BASE, ...layout }, CONFIG);
+    Plotly.react(id, traces, { ...BASE, ...layout }, CONFIG);
+    // The element around it is the image, with name and description; what it is painted with says nothing more.
+    // So does the corner in which plotly measures text.
+    [byId(id).querySelector(".plot-container"), byId("js-plotly-tester")].forEach((one) => one && one.setAttribute("aria-hidden", "true"));
   };
 
   const panelsOf = () => (data.curves[task.value] || {})[model.value] || {};
@@ -83,7 +87,8 @@
       const look = data.looks[one.look];
       const line = { color: look.color, dash: look.dash, width: look.width };
       const texts = one.layer.map((at, place) => `layer ${at}: ${score(one.estimate[place])}${interval(one, place)}`);
-      const trace = { name: plain(one.label), x: one.layer, y: one.estimate, text: texts, line, legendgroup: plain(one.label) };
+      const again = traces.some((other) => other.name === plain(one.label));
+      const trace = { showlegend: !again, name: plain(one.label), x: one.layer, y: one.estimate, text: texts, line, legendgroup: plain(one.label) };
       Object.assign(trace, { type: "scatter", mode: look.symbol ? "lines+markers" : "lines" });
       trace.marker = { color: look.color, symbol: look.symbol || "circle", size: 8 };
       trace.hovertemplate = `<b>${plain(one.label)}</b><br>%{text}<extra></extra>`;
@@ -134,7 +139,8 @@
 
   const describeCurve = (shown) => {
     const groups = `${count(shown.n)} targets in ${count(shown.groups)} groups`;
-    const parts = [`${probe.value} probe of ${model.value}, split by ${shown.split}, part ${shown.part}: ${groups}.`];
+    const parts = [`${model.value}, ${data.probes[probe.value]}, split by ${shown.split}, part ${shown.part}: ${groups}.`];
+    if (!own()) parts.push("The model’s own score is undefined at every layer.");
     if (shown.best) {
       const { layer: where, estimate, lower, upper } = shown.best;
       parts.push(`Layer chosen by inner folds: ${where}, score ${score(estimate)}${interval({ lower: [lower], upper: [upper] }, 0)}.`);
@@ -188,10 +194,10 @@
       lx.push(now.lines[n], now.lines[n + 2], null);
       ly.push(now.lines[n + 1], now.lines[n + 3], null);
     }
-    const text = here.name.map((name, n) => `<b>${plain(name)}</b><br>error: ${count(now.km[n])} km`);
+    const text = here.name.map((name, n) => `<b>${plain(name)}</b><br>error: ${km(now.km[n])}`);
     const marks = { type: "scatter", mode: "markers", hovertemplate: "%{text}<extra></extra>" };
     const traces = [
-      { type: "scatter", mode: "lines", x: lx, y: ly, line: { color: "#8c8c8c", width: 0.8 }, hoverinfo: "skip", name: "error" },
+      { type: "scatter", mode: "lines", x: lx, y: ly, line: { color: "#9a9a9a", width: 0.7 }, hoverinfo: "skip", name: "error" },
       { ...marks, x: here.x, y: here.y, text: text.map((one) => `${one}<br>(true place)`), name: "true place",
         marker: { color: "#fff", size: 6, line: { color: "#4d4d4d", width: 1 } } },
     ];
@@ -218,9 +224,10 @@
       legend: { orientation: "h", y: -0.02, yanchor: "top", x: 0.5, xanchor: "center" },
     });
     byId("map-title").textContent = `True and predicted places at layer ${where}`;
-    const error = now.median === null ? "" : `Median error at layer ${where}: ${count(now.median)} km. `;
-    byId("map-text").textContent = `${error}Filled marks: where the probe of ${data.tasks[here.task]} puts a city; colour and ` +
-      `shape: its true continent; lines lead from the true place. ${here.caption}`;
+    const error = now.median === null ? "" : `Median error at layer ${where}: ${km(now.median)}, over all ${count(now.n)} targets. `;
+    byId("map-text").textContent = `${error}Filled marks: where the ${model.value} probe of the task “${data.tasks[here.task]}” puts a ` +
+      `city; colour and shape: its true continent; lines lead from the true place. Drawn: ${count(here.name.length)} of ` +
+      `${count(here.groups)} cities, one mention of each, the same at every layer.`;
   };
 
   const drawPlane = () => {
@@ -336,7 +343,7 @@
   const announce = () => {
     const shown = panel();
     const where = chosenLayer();
-    const named = `${data.tasks[task.value]}, ${model.value}${shown ? `, ${probe.value}` : ""}`;
+    const named = `${data.tasks[task.value]}, ${model.value}${shown ? `, ${data.probes[probe.value]}` : ""}`;
     if (!shown) {
       byId("status").textContent = `${named}: no defined estimate.`;
       return;
@@ -345,7 +352,7 @@
     const place = at(one, where);
     const value = place < 0 ? "undefined" : `${score(one.estimate[place])}${interval(one, place)}`;
     const map = (data.places.models[model.value] || { layers: {} }).layers[where];
-    const error = map && map.median !== null ? ` Places: median error ${count(map.median)} km.` : "";
+    const error = map && map.median !== null ? ` Places: median error ${km(map.median)}.` : "";
     byId("status").textContent = `${named}, layer ${where}: ${metricOf(shown)} ${value}.${error}`;
   };
 
@@ -367,7 +374,8 @@
   };
   const choose = (kept) => {
     const probes = Object.keys(panelsOf());
-    fill(probe, probes.map((name, number) => [name, number ? name : `${name} (the task’s own)`]), probe.value);
+    const words = (name) => data.probes[name] || name;
+    fill(probe, probes.map((name, number) => [name, number ? words(name) : `${words(name)} (the task’s own)`]), probe.value);
     if (!probes.length) fill(probe, [["", "none"]]);
     setLayers(kept);
     drawCurve();

@@ -33,12 +33,12 @@ HEADS = (
 
 
 def embedded(content: Any) -> str:
-    """Return JSON that may stand in a script element: no character of it can end the element.
+    r"""Return JSON that may stand in a script element: no character of it can end the element.
 
     Examples
     --------
     >>> embedded({"task": "</script>"})
-    '{"task":"\\\\u003c/script\\\\u003e"}'
+    '{"task":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return "".join(UNSAFE.get(character, character) for character in text)
@@ -78,7 +78,9 @@ def _summary_row(row: Mapping[str, Any]) -> str:
     return f"<tr>{heads}{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
 
 
-def render(name: str, content: Mapping[str, Any], summary: Sequence[Mapping[str, Any]], words: Mapping[str, str]) -> str:
+def render(
+    name: str, content: Mapping[str, Any], summary: Sequence[Mapping[str, Any]], words: Mapping[str, str]
+) -> str:
     """Return the page.
 
     Parameters

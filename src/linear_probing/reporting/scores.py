@@ -10,14 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from linear_probing.drawing import curves, layers
+from linear_probing.drawing import captions, curves, layers
 from linear_probing.drawing.curves import Series, headline_part, panel_series
 from linear_probing.reporting.numbers import columns, number, numbers
 from linear_probing.reporting.tables import ESTIMATE, LEVELS, ROW, Tables
 from linear_probing.settings import Study
 
 VIEW = ["model", "task", "part", "split", "metric", "layer"]
-SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "D": "diamond", "x": "x", "P": "cross"}
+# Markers of matplotlib in the words of plotly.
+SYMBOLS = {
+    "o": "circle",
+    "s": "square",
+    "D": "diamond",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "P": "cross",
+    "x": "x",
+}
 HEADLINE = "headline"
 TABLE = [*ROW, "estimate", "lower", "upper", "control", "text_baseline", "n", "n_groups"]
 
@@ -31,7 +40,7 @@ def _look(look: dict[str, Any]) -> dict[str, Any]:
     width = 1.6 * look.get("linewidth", 1.2)
     style = look["linestyle"]
     dash = "solid" if style == "-" else ",".join(f"{length * width:.3g}px" for length in style[1])
-    symbol = SYMBOLS.get(look.get("marker"))
+    symbol = SYMBOLS.get(str(look.get("marker")))
     return {
         "color": look["color"],
         "dash": dash,
@@ -47,24 +56,24 @@ def all_rows(tables: Tables) -> pd.DataFrame:
     return pd.concat([tables.layers, beside], ignore_index=True)[[*ROW, *ESTIMATE, *LEVELS]]
 
 
-def twin_of(study: Study, model: str) -> str | None:
-    """Return the random twin that a model is drawn beside; None for a twin, and for a model without one."""
+def twins_of(study: Study, model: str) -> list[str]:
+    """Return the random twins that a model is drawn beside; none for a twin, and for a model without one."""
     known = {one.name: one for one in study.models}
     if model not in known or known[model].seed is not None:
-        return None
-    twins = study.twins_of(known[model])
-    return twins[0].name if twins else None
+        return []
+    return [twin.name for twin in study.twins_of(known[model])]
 
 
 def panels(study: Study, tables: Tables) -> dict[str, Any]:
     """Return the curves by task, model and probe, with what a reader must know of each; the task's own probe first."""
     found: dict[str, Any] = {}
     best = {(row["model"], row["task"]): row for row in _headlines(tables.best_layer)}
-    for (task, probe), rows in all_rows(tables).groupby(["task", "probe"], sort=False):
+    for keys, rows in all_rows(tables).groupby(["task", "probe"], sort=False):
+        task, probe = map(str, keys)
         for model in dict.fromkeys(rows["model"]):
-            twin = twin_of(study, model)
-            pair = rows[rows["model"].isin([model, twin])]
-            series = panel_series(pair, tables.baselines, task, model, twin)
+            twins = twins_of(study, model)
+            pair = rows[rows["model"].isin([model, *twins])]
+            series = panel_series(pair, tables.baselines, task, model, twins)
             if series:
                 chosen = best.get((model, task), {})
                 panel = _panel(pair[pair["model"] == model], series)
@@ -91,7 +100,9 @@ def _panel(own: pd.DataFrame, series: list[Series]) -> dict[str, Any]:
 
 
 def _series(one: Series) -> dict[str, Any]:
-    found: dict[str, Any] = {"label": one.label, "look": one.look, "level": one.level}
+    # A legend names the first twin only; a reader of numbers needs a name for each curve.
+    label = one.label or "further random weights"
+    found: dict[str, Any] = {"label": label, "look": one.look, "level": one.level}
     found |= {"layer": np.asarray(one.layer).tolist(), "estimate": numbers(one.estimate)}
     if one.lower is not None and one.upper is not None:
         found |= {"lower": numbers(one.lower), "upper": numbers(one.upper)}
@@ -102,7 +113,7 @@ def _headlines(best: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield the row that sums up each model's task: groups held out, unseen where there is such a part."""
     for _, rows in best.groupby(["model", "task"], sort=False):
         by_group = rows[rows["split"] == "group"] if "group" in set(rows["split"]) else rows
-        yield from by_group[by_group["part"] == headline_part(by_group)].head(1).to_dict("records")
+        yield from by_group[by_group["part"] == headline_part(by_group)].head(1).to_dict("records")  # type: ignore[misc]
 
 
 def _estimate(row: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +128,7 @@ def summary(study: Study, tables: Tables) -> list[dict[str, Any]]:
     for (model, task), row in best.items():
         if any(one.name == model and one.seed is not None for one in study.models):
             continue
-        twin = best.get((twin_of(study, model) or "", task), {})
+        twin = best.get((next(iter(twins_of(study, model)), ""), task), {})
         rows.append(
             {
                 "model": model,
@@ -147,8 +158,9 @@ def content(study: Study, tables: Tables) -> dict[str, Any]:
     """Return what the page needs of scores, as JSON can hold it."""
     rows = all_rows(tables)
     tasks = dict.fromkeys(rows["task"])
-    models = {model: twin_of(study, model) for model in dict.fromkeys(rows["model"])}
+    models = {model: next(iter(twins_of(study, model)), None) for model in dict.fromkeys(rows["model"])}
     return {
+        "probes": {probe: captions.probe_name(probe) for probe in dict.fromkeys(rows["probe"])},
         "tasks": {task: curves.title(task) for task in tasks},
         "metrics": curves.METRICS,
         "models": models,

@@ -1,4 +1,4 @@
-"""The scatter of the page: statements of either kind in the plane of two components, the sample that the figure draws."""
+"""The scatter of the page: statements of either kind in the plane of two components, as the figure samples them."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def _task(rows: pd.DataFrame) -> dict[str, Any]:
     shown = sorted(int(layer) for layer in rows["layer"].unique())
     first = rows[rows["layer"] == shown[0]]
     # A label that is alone has no other to be balanced with.
-    chosen = figure.balanced(first) if first["label"].nunique() > 1 else sample(first, figure.N_MARKS)
+    chosen = figure.balanced(first) if len(set(first["label"])) > 1 else sample(first, figure.N_MARKS)
     layers = {}
     for layer in shown:
         here = rows[rows["layer"] == layer].drop_duplicates("target_id").set_index("target_id")

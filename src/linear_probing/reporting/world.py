@@ -88,7 +88,7 @@ def _model(rows: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Any]:
         "continent": cities["continent"].tolist(),
         "x": _coordinates(x),
         "y": _coordinates(y),
-        "caption": figure.caption(rows, summary, len(cities)),
+        "groups": int(rows["group"].nunique()),
         "layers": layers,
     }
 
