@@ -21,8 +21,10 @@ from linear_probing.stage import StudyError, replace_file
 DEFAULT = ROOT / "config" / "study.yaml"
 RESULTS = "results"
 STAGES = ("datasets", "tokens", "activations", "probes", "transfer")
-"""The stages whose folders carry a digest; those of statistics and figures stand in the study's folder."""
-LAST_STAGES = ("statistics", "figures")
+"""The stages whose folders carry a digest; those of the last ones stand in the study's folder."""
+LAST_STAGES = ("statistics", "figures", "report", "paper")
+ON_DEMAND = ("report", "paper")
+"""Last stages that nothing but their own target asks for: a study is whole without them."""
 MANIFEST, RECORD = "manifest.json", "record.json"
 FILE_SUFFIX, RECORD_SUFFIX = ".safetensors", ".json"
 WEIGHTS = (".safetensors", ".index.json", "config.json", "generation_config.json")
@@ -63,7 +65,12 @@ class Artefacts:
                 self._add_transfer(model)
         read = [*self.tables.values(), *self.probes.values(), *self.transfer.values()]
         self.statistics = self._add_last("statistics", self._of_statistics(), read)
-        self.figures = self._add_last("figures", {"statistics": self.made[self.statistics].digest}, [self.statistics])
+        tables = {"statistics": self.made[self.statistics].digest}
+        self.figures = self._add_last("figures", tables, [self.statistics])
+        drawn = {"figures": self.made[self.figures].digest}
+        read = [self.statistics, self.figures]
+        self.report = self._add_last("report", {**tables, "sources": _sources_of("report")}, [self.statistics])
+        self.paper = self._add_last("paper", {**tables, **drawn, "sources": _sources_of("paper")}, read)
 
     def _add(self, place: str, made: Made, inputs: list[str]) -> str:
         """Enter an artefact under its place and digest; return its folder."""
@@ -75,7 +82,7 @@ class Artefacts:
         name, builder = dataset.name, f"builders.{dataset.builder}"
         made_of = {"name": name, "builder": dataset.builder, **dataset.parameters}
         made_of |= {"n_folds": self.study.n_folds, "seed": self.study.seed}
-        made_of |= {"sources": {source: _source(source) for source in _sources(builder)}}
+        made_of |= {"sources": _sources_of(builder)}
         self.tables[name] = self._add(name, made("datasets", made_of, [builder]), [])
         self._check_tasks(name, Path(self.tables[name], "card.json"))
 
@@ -201,7 +208,7 @@ class Artefacts:
 
         The folders of the last stages have no digest, so that a reader finds them; the names of their records have it.
         """
-        last = folder in (self.statistics, self.figures)
+        last = self.made[folder].stage in LAST_STAGES
         return f"{folder}/record-{self.made[folder].digest}.json" if last else f"{folder}/{RECORD}"
 
     def shard_record(self, model: Model, dataset: str, shard: int) -> str:
@@ -211,7 +218,7 @@ class Artefacts:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What the study needs: every folder by stage, and the digests of statistics and figures."""
+        """What the study needs: every folder by stage, and the digests of the last ones."""
         return {
             "study": self.study.name,
             "configuration": str(shown(self.study.file)),
@@ -220,8 +227,7 @@ class Artefacts:
             "activations": sorted(self.activations.values()),
             "probes": sorted(self.probes.values()),
             "transfer": sorted(self.transfer.values()),
-            "statistics": self.made[self.statistics].digest,
-            "figures": self.made[self.figures].digest,
+            **{stage: self.made[getattr(self, stage)].digest for stage in LAST_STAGES},
         }
 
     def write_manifest(self) -> None:
@@ -307,11 +313,12 @@ def check_checkout(folder: Path) -> None:
         )
 
 
-def _sources(builder: str) -> tuple[str, ...]:
+def _sources_of(module: str) -> dict[str, str]:
+    """Return the digests of the files that a module names in its constant SOURCES, from the top of the repository."""
     try:
-        return tuple(constant(builder, "SOURCES") or ())
+        return {name: _source(name) for name in constant(module, "SOURCES") or ()}
     except ValueError as error:
-        file = PACKAGE.joinpath(*builder.split(".")).with_suffix(".py")
+        file = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
         raise StudyError(
             "SOURCES is no literal", file=file, do='write the names out: SOURCES = ("data/lexicons/nouns.csv",)'
         ) from error

@@ -75,7 +75,8 @@ def gather(manifest: Mapping[str, Any], results: Path) -> dict[str, Any]:
     crate = ROCrate(version="1.1")
     crate.metadata.extra_contexts.append(TERMS)
     configuration = _file(crate, manifest["configuration"], "configuration")
-    tools = {stage: _tool(crate, stage, [job for job in jobs if job.stage == stage]) for stage in STAGES}
+    stages = [stage for stage in STAGES if any(job.stage == stage for job in jobs)]
+    tools = {stage: _tool(crate, stage, [job for job in jobs if job.stage == stage]) for stage in stages}
     folders = {job.folder: _folder(crate, job.folder, jobs) for job in jobs}
     actions, outside = [], [configuration]
     for job, inputs in zip(jobs, upstream(jobs), strict=True):

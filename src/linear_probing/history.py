@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from linear_probing import artefacts, records
-from linear_probing.artefacts import LAST_STAGES
+from linear_probing.artefacts import LAST_STAGES, ON_DEMAND
 from linear_probing.records import RecordError
 
 STAGES = (*artefacts.STAGES, *LAST_STAGES)
 READ_TABLES = ("probes", "statistics")
-UPSTREAM = ("tables", "tokens", "features", "probes", "transfer", "statistics")
+UPSTREAM = ("tables", "tokens", "features", "probes", "transfer", "statistics", "figures")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def read(manifest: Mapping[str, Any], results: Path) -> list[Job]:
         for folder in [of_study] if stage in LAST_STAGES else sorted(manifest[stage]):
             path = results.parent / folder
             files = records.find(path)
+            if stage in ON_DEMAND and not any(file.stem.endswith(str(manifest.get(stage))) for file in files):
+                continue  # not asked for, or of other tables than the study's
             if not files:
                 raise RecordError(f"{folder} has no record", file=path, do="run snakemake again: it is made anew")
             for file in files:

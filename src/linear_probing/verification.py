@@ -20,7 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 from linear_probing import records, settings
-from linear_probing.artefacts import DEFAULT, LAST_STAGES, MANIFEST, RESULTS, STAGES, Artefacts, manifests
+from linear_probing.artefacts import DEFAULT, LAST_STAGES, MANIFEST, ON_DEMAND, RESULTS, STAGES, Artefacts, manifests
 from linear_probing.provenance import digest_of_record
 from linear_probing.stage import StudyError, run, sha256
 
@@ -135,6 +135,8 @@ def check_current(study: Artefacts, held: dict[str, set[str]]) -> Iterator[Findi
     """Yield what a study asks for and has not: `held` are the digests of each folder's records."""
     for place, made in study.made.items():
         if not held.get(place):
+            if made.stage in ON_DEMAND:
+                continue
             yield Finding(MISSING, place, f"{study.study.file} asks for it")
         elif made.digest not in held[place]:
             yield Finding(STALE, place, f"it is of {', '.join(held[place])}, {study.study.file} asks for {made.digest}")

@@ -237,3 +237,13 @@ def test_a_missing_record_and_an_unknown_input_are_refused(manifest, results):
             path.unlink()
         with pytest.raises(RecordError, match=rf"(?s){folder} has no record.*do:     run snakemake again"):
             crate.gather(manifest, results)
+
+
+@pytest.mark.parametrize("stage", ["report", "paper"])
+def test_what_was_made_on_demand_is_told_where_it_is_of_the_studys_tables(manifest, results, stage):
+    made_of = {"statistics": "0000000006"}
+    record(results.parent, f"results/studies/small/{stage}", "0000000008", made_of, "record-0000000008.json")
+    other = indexed(crate.gather({**manifest, stage: "0000000009"}, results))
+    assert not any(stage in name for name in other)
+    told = indexed(crate.gather({**manifest, stage: "0000000008"}, results))
+    assert f"results/studies/small/{stage}/" in told

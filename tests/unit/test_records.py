@@ -72,7 +72,15 @@ def found():
 def test_what_was_written_is_in_order(built):
     findings, n_folders = verification.verify()
     assert findings == []
-    assert n_folders == len(built.made) == 32
+    assert n_folders == len(built.made) == 34
+
+
+def test_a_study_is_whole_without_report_and_paper_but_not_without_figures(built):
+    for stage in artefacts.ON_DEMAND:
+        shutil.rmtree(getattr(built, stage))
+    assert found() == set()
+    shutil.rmtree(built.figures)
+    assert ("missing", built.figures) in found()
 
 
 @pytest.mark.parametrize("stage", ["tables", "tokens", "activations", "probes"])
@@ -159,7 +167,8 @@ def test_what_a_changed_configuration_leaves_is_stale_and_what_it_asks_for_is_mi
     ridge = [place for (_, name), place in built.probes.items() if name == "place"]
     asked = [place for (_, name), place in after.probes.items() if name == "place"]
     manifest = "results/studies/tiny/manifest.json"
-    stale = {("stale", place) for place in [*ridge, built.statistics, built.figures, manifest]}
+    last = [getattr(built, stage) for stage in artefacts.LAST_STAGES]
+    stale = {("stale", place) for place in [*ridge, *last, manifest]}
     assert found() == stale | {("missing", place) for place in asked}
 
 

@@ -49,7 +49,8 @@ def test_an_error_has_the_form_that_a_person_can_act_on():
 
 
 @pytest.mark.parametrize(
-    "stage_name", ["datasets", "tokens", "activations", "probes", "transfer", "statistics", "figures"]
+    "stage_name",
+    ["datasets", "tokens", "activations", "probes", "transfer", "statistics", "figures", "report", "paper"],
 )
 def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_name):
     arguments = {
@@ -60,6 +61,8 @@ def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_nam
         "transfer": ["--model", "x", "--tables", "x", "--activations", "x", "--probes", "x"],
         "statistics": ["--datasets", "x", "--probes", "x"],
         "figures": ["--statistics", "x"],
+        "report": ["--statistics", "x"],
+        "paper": ["--statistics", "x", "--figures", "x"],
     }[stage_name]
     output = tmp_path / "out"
     command = [sys.executable, "-m", f"linear_probing.{stage_name}", "--config", str(tmp_path / "none.yaml")]

