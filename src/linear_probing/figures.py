@@ -16,7 +16,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from linear_probing import records, settings
-from linear_probing.drawing import layers, plane, style
+from linear_probing.drawing import effort, layers, leakage, plane, selectivity, style
 from linear_probing.drawing import map as world
 from linear_probing.drawing.plan import Planned, planned
 from linear_probing.drawing.tables import Tables, read
@@ -46,6 +46,24 @@ def _layers(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     )
 
 
+def _selectivity(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = next(iter(_twins(study, model)), None)
+    figure = selectivity.draw(tables.selectivity, tables.probes, model, twin)
+    return figure, selectivity.caption(tables.selectivity, tables.probes, tables.layers, model, twin, study)
+
+
+def _leakage(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    return leakage.draw(tables.leakage, model), leakage.caption(tables.leakage, model, study)
+
+
+def _effort(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    drawn = (tables.code_length, tables.learning, model, next(iter(_twins(study, model)), None))
+    return effort.draw(*drawn), effort.caption(*drawn, study)
+
+
 def _map(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     (model,) = one.models
     return world.draw(tables.map, tables.map_summary, model), f"Predicted against true places, {model}."
@@ -58,6 +76,9 @@ def _plane(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
 
 DRAW: dict[str, Draw] = {
     "layers": _layers,
+    "selectivity": _selectivity,
+    "leakage": _leakage,
+    "effort": _effort,
     "map": _map,
     "plane": _plane,
 }

@@ -3,7 +3,7 @@
 A caption is plain text, so that a page, a paper and a slide can each set it in their own way.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -42,6 +42,18 @@ def count(number: int, one: str) -> str:
     return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
 
 
+def either(numbers: Iterable[int]) -> str:
+    """Return the distinct numbers, ascending.
+
+    Examples
+    --------
+    >>> either([10, 10]), either([1000, 20, 20, 30])
+    ('10', '20, 30 or 1,000')
+    """
+    *first, last = [f"{number:,}" for number in sorted(set(numbers))]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def paragraph(sentences: Iterable[str]) -> str:
     """Return the sentences that are not empty as one paragraph."""
     return " ".join(sentence for sentence in sentences if sentence)
@@ -66,17 +78,13 @@ def sizes(rows: pd.DataFrame) -> str:
     str
         A sentence; tasks of equal sizes stand together, and an empty string for no rows.
     """
-    held: dict[str, list[str]] = {}
-    for task, of_task in rows.groupby("task", sort=False):
-        found = [count(n, "target") + " in " + count(groups, "group") for n, groups in sorted(_pairs(of_task))]
-        held.setdefault(" or ".join(found), []).append(title(str(task)))
-    if len(held) == 1:
-        return f"n = {next(iter(held))}."
-    return _apart("n", held)
+    held = rows[["task", "n", "n_groups"]].drop_duplicates().groupby("task", sort=False)
+    return by_task("n =", {str(task): _sizes(of_task) for task, of_task in held})
 
 
-def _pairs(rows: pd.DataFrame) -> set[tuple[int, int]]:
-    return {(int(n), int(groups)) for n, groups in zip(rows["n"], rows["n_groups"], strict=True)}
+def _sizes(rows: pd.DataFrame) -> str:
+    pairs = sorted(zip(rows["n"], rows["n_groups"], strict=True))
+    return " or ".join(f"{count(int(n), 'target')} in {count(int(groups), 'group')}" for n, groups in pairs)
 
 
 def probes(rows: pd.DataFrame) -> str:
@@ -87,12 +95,8 @@ def probes(rows: pd.DataFrame) -> str:
     rows : pd.DataFrame
         With task and probe, of one probe a task.
     """
-    held: dict[str, list[str]] = {}
-    for task, probe in rows[["task", "probe"]].drop_duplicates().itertuples(index=False):
-        held.setdefault(probe_name(probe), []).append(title(task))
-    if len(held) == 1:
-        return f"Probe: {next(iter(held))}."
-    return _apart("Probes", held)
+    told = {task: probe_name(probe) for task, probe in zip(rows["task"], rows["probe"], strict=True)}
+    return by_task("Probe:", told)
 
 
 def probe_name(probe: str) -> str:
@@ -100,15 +104,27 @@ def probe_name(probe: str) -> str:
     return PROBES.get(probe, probe)
 
 
-def _apart(what: str, held: dict[str, list[str]]) -> str:
-    # The greatest list goes last and needs no names.
+def by_task(what: str, told: Mapping[str, str]) -> str:
+    """Return a sentence that says of each task what is told of it, tasks of which the same is told together.
+
+    Examples
+    --------
+    >>> by_task("n =", {"a": "2", "b": "3", "c": "2"})
+    'n = 3 (b); 2 (a, c).'
+    >>> by_task("n =", {"a": "2", "b": "2"}), by_task("n =", {})
+    ('n = 2.', '')
+    """
+    held: dict[str, list[str]] = {}
+    for task, words in told.items():
+        held.setdefault(words, []).append(title(task))
+    if len(held) < 2:
+        return "".join(f"{what} {words}." for words in held)
+    # The longest list goes last, and needs no names if there is anything to tell it from.
     ordered = sorted(held, key=lambda words: len(held[words]))
-    told = [f"{words} ({', '.join(held[words])})" for words in ordered[:-1]]
-    if not ordered:
-        return ""
-    last = f"{ordered[-1]} (all others)" if len(held[ordered[-1]]) > 1 else f"{ordered[-1]} ({held[ordered[-1]][0]})"
-    joint = " = " if what == "n" else ": "
-    return f"{what}{joint}{'; '.join([*told, last])}."
+    named = {words: ", ".join(held[words]) for words in ordered}
+    if len(held[ordered[-1]]) > max(2, len(held[ordered[-2]])):
+        named[ordered[-1]] = "all others"
+    return f"{what} " + "; ".join(f"{words} ({names})" for words, names in named.items()) + "."
 
 
 def intervals(bootstrap: Bootstrap, rows: pd.DataFrame) -> str:
@@ -150,7 +166,7 @@ def correction(rows: pd.DataFrame) -> str:
     tested = rows[rows["p_holm"].notna()]
     if tested.empty:
         return ""
-    permutations = " or ".join(f"{n:,}" for n in sorted(set(tested["n_permutations"])))
+    permutations = either(tested["n_permutations"])
     tasks = " or ".join(count(int(n), "task") for n in sorted(set(tested["n_tasks"])))
     return (
         f"p of the ridge probe's greatest score over layers by {permutations} label permutations, "

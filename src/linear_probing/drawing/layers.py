@@ -111,7 +111,7 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twins: Seque
         axes.set_ylabel(METRICS.get(metrics[task], metrics[task]))
     grid.label_below(panels.LAYER)
     _legend(grid, [one for task in tasks for one in series[task]])
-    return grid.figure
+    return grid.whole
 
 
 def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: Bootstrap) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
@@ -29,10 +29,15 @@ LAYER = "layer (0: embedding)"
 class Grid:
     """A figure and its axes: `panels` by panel and tier, from the top; `empty` the cells that hold none."""
 
-    figure: Figure
+    figure: Figure | SubFigure
     panels: list[list[Axes]]
     empty: list[Axes]
     n_columns: int
+
+    @property
+    def whole(self) -> Figure:
+        """The figure that the panels are in, whether they are all of it or a part."""
+        return self.figure.get_figure(root=True)
 
     def label_below(self, text: str) -> None:
         """Name the x axis of each column's lowest panel."""
@@ -40,8 +45,15 @@ class Grid:
             tiers[-1].set_xlabel(text)
 
 
-def grid(n_panels: int, tiers: Sequence[float] = (PANEL_HEIGHT,), below: float = 0.9) -> Grid:
-    """Return a figure with so many panels in up to three columns.
+def height(n_panels: int, tiers: Sequence[float] = (PANEL_HEIGHT,)) -> float:
+    """Return the height in inches of a grid of so many panels, its legend included."""
+    n_columns = _columns(n_panels)
+    rows = math.ceil(n_panels / n_columns)
+    return rows * sum(tiers) + (0.9 if rows * n_columns == n_panels else 0.1)
+
+
+def grid(n_panels: int, tiers: Sequence[float] = (PANEL_HEIGHT,), within: SubFigure | None = None) -> Grid:
+    """Return so many panels in up to three columns.
 
     Parameters
     ----------
@@ -49,21 +61,22 @@ def grid(n_panels: int, tiers: Sequence[float] = (PANEL_HEIGHT,), below: float =
         At least 1.
     tiers : Sequence[float]
         Heights, in inches, of the axes that a panel is made of, from the top.
-    below : float
-        Inches for the legend where no cell is empty.
+    within : SubFigure, optional
+        A part of a figure to hold them; a new figure of their own where there is none.
     """
-    n_columns = {1: 1, 2: 2, 4: 2}.get(n_panels, MAX_COLUMNS)
+    n_columns, n = _columns(n_panels), len(tiers)
     rows = math.ceil(n_panels / n_columns)
-    full = rows * n_columns == n_panels
-    figure = style.new_figure(rows * sum(tiers) + (below if full else 0.1))
-    n = len(tiers)
+    figure = style.new_figure(height(n_panels, tiers)) if within is None else within
     cells = figure.subplots(rows * n, n_columns, squeeze=False, height_ratios=list(tiers) * rows)
-    stacks = [
-        [cells[row * n + tier, column] for tier in range(n)] for row in range(rows) for column in range(n_columns)
-    ]
+    places = [(row * n, column) for row in range(rows) for column in range(n_columns)]
+    stacks = [[cells[row + tier, column] for tier in range(n)] for row, column in places]
     for axes in (axes for stack in stacks[n_panels:] for axes in stack):
         axes.set_axis_off()
     return Grid(figure, stacks[:n_panels], [stack[0] for stack in stacks[n_panels:]], n_columns)
+
+
+def _columns(n_panels: int) -> int:
+    return {1: 1, 2: 2, 4: 2}.get(n_panels, MAX_COLUMNS)
 
 
 def curve(

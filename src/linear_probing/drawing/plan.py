@@ -9,6 +9,9 @@ from linear_probing.settings import Study
 
 CATEGORIES = {
     "layers": "Curves",
+    "selectivity": "Controls",
+    "leakage": "Controls",
+    "effort": "Curves",
     "map": "Places",
     "plane": "Statements",
 }
