@@ -5,8 +5,9 @@ import re
 
 import numpy as np
 import pytest
+from docutils.core import publish_parts
 
-from linear_probing import report
+from linear_probing import jobs, report
 from linear_probing.drawing.tables import FigureError
 from linear_probing.reporting import numbers, page, scores, statements, tables, world
 from linear_probing.reporting.tables import COLUMNS
@@ -162,3 +163,12 @@ def test_looks_are_those_of_the_figure():
     assert found["headline"] == {"color": "#0072B2", "dash": "solid", "symbol": "circle", "width": 2.56}
     assert found["seen"]["symbol"] == "circle-open"
     assert found["text"]["symbol"] is None
+
+
+def test_a_caption_is_text_in_snakemakes_report(tmp_path):
+    captions = jobs.Captions(tmp_path / "captions.json")
+    assert (captions.caption("layers"), captions.category("layers")) == ("", "Figures")
+    captions.file.write_text(json.dumps({"layers": {"caption": "a_ *b* `c` |d| x\\y", "category": "Curves"}}))
+    assert captions.category("layers") == "Curves"
+    shown = publish_parts(captions.caption("layers"), writer_name="html")["body"]
+    assert shown == "<p>a_ *b* `c` |d| x\\y</p>\n"
