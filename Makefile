@@ -9,6 +9,9 @@ TEXTS ?=
 DEVICE ?= cpu
 BENCH ?=
 
+NAME = $(shell sed -n "s/^name: *\([^ \#]*\).*/\1/p" $(CONFIG))
+BROWSERS := chromium chromium-browser google-chrome
+
 BIN := .venv/bin
 # Snakemake, DVC and the rules' commands start further programs of the environment by name. Only here, not for
 # the whole file: $(PYTHON) must stay the one outside the environment that it makes.
@@ -20,12 +23,12 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study paper golden verify prune pull atlas check test test-unit test-workflow validate committed contract architectures \
-	bench-extraction bench-probes lock clean
+.PHONY: help setup setup-browser develop study report paper golden verify prune pull atlas check test test-unit test-workflow validate committed \
+	contract architectures bench-extraction bench-probes lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
-	@echo "Variables: CORES=$(CORES) (of the study), CONFIG=$(CONFIG) (of the paper), PYTHON=$(PYTHON) (which makes .venv)"
+	@echo "Variables: CONFIG=$(CONFIG) (of report and paper), CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
 
 setup: ## make .venv as envs/study.lock has it; does nothing when it is there
 	@$(PYTHON) envs/install.py envs/study.lock
@@ -33,9 +36,21 @@ setup: ## make .venv as envs/study.lock has it; does nothing when it is there
 develop: ## make .venv as envs/develop.lock has it: the study, the checks and the tests
 	@$(PYTHON) envs/install.py envs/develop.lock
 
+setup-browser: ## install Debian's Chromium, which the test of the report drives; does nothing where there is one
+	@for name in $(BROWSERS); do if command -v $$name; then exit 0; fi; done; \
+	if ! command -v apt-get > /dev/null; then \
+		echo "there is no apt-get; do: install Chromium as this system installs programs" >&2; exit 1; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "apt-get must be root; do: sudo apt-get update && sudo apt-get install -y chromium" >&2; exit 1; fi; \
+	apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core
+
 study: setup ## run the default study, up to results/studies/atlas
 	$(RUN) $(BIN)/snakemake --cores $(CORES)
 	@$(MAKE) --no-print-directory golden
+
+report: setup ## the page to explore and Snakemake's own report, from the tables that are there, offline (CONFIG=FILE)
+	$(RUN) $(BIN)/snakemake report figures --cores 1 --configfile $(CONFIG)
+	$(RUN) $(BIN)/snakemake pictures --cores 1 --configfile $(CONFIG) --report results/studies/$(NAME)/snakemake.html
 
 paper: setup ## the paper and the main table, from the tables and figures of CONFIG, which are made if they are not there
 	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) -- paper

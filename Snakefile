@@ -25,9 +25,14 @@ wildcard_constraints:
     digest="[0-9a-f]{10}",
 
 
+# The text at the front of `snakemake --report`.
+report: "workflow/report/workflow.rst"
+
+
 localrules:
     all,
     activations,
+    pictures,
 
 
 # Before the first job, and not in a dry run: what this study needs is not pruned for another's sake.
@@ -59,4 +64,5 @@ include: "workflow/rules/probes.smk"
 include: "workflow/rules/transfer.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/paper.smk"

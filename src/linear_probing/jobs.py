@@ -4,6 +4,7 @@ The functions that take wildcards are the rules' input and parameter functions. 
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from linear_probing.artefacts import DEFAULT, FILE_SUFFIX, MANIFEST, Artefacts, 
 from linear_probing.provenance import ROOT, digest
 from linear_probing.settings import Model, SettingsError
 from linear_probing.stage import StudyError
+
+CAPTIONS = "captions.json"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,36 @@ class Extraction:
     token_records: list[str]
     signs: list[str]
     digest: str
+
+
+class Captions:
+    """What Snakemake's report says of a study's figures: the caption and the heading that captions.json has for each.
+
+    Read when a report asks; a figure without an entry is shown without words. In a report's list of parameters it
+    stands as its file.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __str__(self) -> str:
+        return str(self.file)
+
+    __repr__ = __str__
+
+    def caption(self, figure: str) -> str:
+        """Return a figure's caption as reStructuredText, in which its characters stand for themselves."""
+        return re.sub(r"([\\*_`|<>])", r"\\\1", self._entry(figure).get("caption", ""))
+
+    def category(self, figure: str) -> str:
+        """Return a figure's heading."""
+        return self._entry(figure).get("category", "Figures")
+
+    def _entry(self, figure: str) -> dict[str, str]:
+        try:
+            return dict(json.loads(self.file.read_text(encoding="utf-8"))[figure])
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
 
 def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
@@ -102,6 +135,11 @@ class Jobs(Artefacts):
             if named.resolve() != self.study.file.resolve() and settings.load(named).name == self.study.name:
                 return named
         return None
+
+    @property
+    def captions(self) -> Captions:
+        """The captions of the study's figures, for Snakemake's report."""
+        return Captions(Path(self.figures, CAPTIONS))
 
     def configuration_for(self, wildcards: Any, input: Any) -> str:
         """Return the configuration file, which every command names.

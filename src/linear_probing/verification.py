@@ -34,7 +34,7 @@ DO = {
     FOREIGN: "move it out of results, or delete it",
 }
 OWN = ("README.md",)
-OF_A_STUDY = (MANIFEST, "provenance.json")
+OF_A_STUDY = (MANIFEST, "provenance.json", "snakemake.html")
 
 
 class VerificationError(StudyError):

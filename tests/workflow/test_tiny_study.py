@@ -339,6 +339,27 @@ def test_the_history_of_the_study_is_whole(study):
     assert str(study) not in text, "no path of the machine"
 
 
+def test_the_reports_are_made_from_the_tables_alone(clone):
+    shutil.rmtree(clone.folder / "results" / "activations")
+    study, named = clone.folder / "results" / "studies" / "tiny", ("--cores", "1", "--configfile", "config/tiny.yaml")
+    printed = clone.done("snakemake", "report", *named)
+    assert "1 of 1 steps" in printed
+    page = (study / "report" / "report.html").read_bytes()
+    assert len(page) < 8_000_000
+    assert "Nothing to be done" in clone.done("snakemake", "report", *named)
+    clone.done("snakemake", "pictures", *named, "--report", str(study / "snakemake.html"))
+    shown = (study / "snakemake.html").read_text()
+    told = json.loads((study / "figures" / "captions.json").read_text())
+    for name, entry in told.items():
+        assert f"figures/{name}.svg" in shown
+        assert entry["category"] in shown
+        assert entry["caption"][:30] in shown
+    assert "best_layer.csv" in shown
+    found = clone.run("python", "-m", "linear_probing.verification").stdout
+    assert "snakemake.html" not in found
+    assert "report" not in found
+
+
 def test_the_lint_is_clean(finished):
     done = finished.snakemake("--lint")
     assert "Congratulations" in done.stdout + done.stderr

