@@ -7,6 +7,7 @@ UV ?= uv
 TEXTS ?=
 DEVICE ?= cpu
 BENCH ?=
+CONFIG ?= config/study.yaml
 
 BIN := .venv/bin
 # Snakemake, DVC and the rules' commands start further programs of the environment by name. Only here, not for
@@ -19,7 +20,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop study golden verify prune pull atlas check test test-unit test-workflow validate committed contract architectures \
+.PHONY: help setup develop study figures gallery references golden verify prune pull atlas check test test-unit test-workflow validate committed contract architectures \
 	bench-extraction bench-probes lock clean
 
 help: ## list the tasks
@@ -35,6 +36,12 @@ develop: ## make .venv as envs/develop.lock has it: the study, the checks and th
 study: setup ## run the default study, up to results/studies/atlas
 	$(RUN) $(BIN)/snakemake --cores $(CORES)
 	@$(MAKE) --no-print-directory golden
+
+figures: setup ## draw every figure of a study anew from its tables, without a model (CONFIG=FILE)
+	$(RUN) $(BIN)/python -m linear_probing.figures --config $(CONFIG)
+
+gallery: setup ## write docs/figures anew: a study's figures at a web page's size, with their captions (CONFIG=FILE)
+	$(RUN) $(BIN)/python -m linear_probing.gallery --config $(CONFIG) --output docs/figures
 
 golden: setup ## are the default study's tables the committed ones? (tests/golden says within which tolerances)
 	$(RUN) $(BIN)/python -m linear_probing.golden --config config/study.yaml
@@ -79,6 +86,9 @@ contract: develop ## what holds in the nnsight of the study and of the founding 
 	OMP_NUM_THREADS=1 .venv-notes/bin/python -m pytest tests/contract --claims logs/contract-notes.json
 	$(PYTEST)/contract --claims logs/contract-study.json
 	$(BIN)/python tests/contract/report.py logs/contract-notes.json logs/contract-study.json --output docs/nnsight.md
+
+references: develop ## write the small pictures anew that tests compare every figure with, to be looked at
+	$(PYTEST)/unit/test_images.py --write-figures
 
 architectures: develop ## write docs/architectures.md anew, as the tests find it
 	$(PYTEST)/model/test_architectures.py --write-documents

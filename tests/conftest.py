@@ -19,6 +19,7 @@ PACKAGES = ("nnsight", "nnterp", "torch", "transformers", "accelerate")
 
 def pytest_addoption(parser):
     parser.addoption("--claims", type=Path, default=None, help="JSON file to write: what holds in this environment")
+    parser.addoption("--write-figures", action="store_true", help="write tests/golden/figures anew, to be looked at")
     parser.addoption("--write-documents", action="store_true", help="write the tables in docs/ that tests make")
 
 
