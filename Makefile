@@ -23,12 +23,12 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser develop study report paper golden verify prune pull atlas check test test-unit test-workflow validate committed \
-	contract architectures bench-extraction bench-probes lock clean
+.PHONY: help setup setup-browser develop study figures gallery references report paper golden verify prune pull atlas check test test-unit \
+	test-workflow validate committed contract architectures bench-extraction bench-probes lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
-	@echo "Variables: CONFIG=$(CONFIG) (of report and paper), CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
+	@echo "Variables: CONFIG=$(CONFIG) (of figures, report and paper), CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
 
 setup: ## make .venv as envs/study.lock has it; does nothing when it is there
 	@$(PYTHON) envs/install.py envs/study.lock
@@ -47,6 +47,12 @@ setup-browser: ## install Debian's Chromium, which the test of the report drives
 study: setup ## run the default study, up to results/studies/atlas
 	$(RUN) $(BIN)/snakemake --cores $(CORES)
 	@$(MAKE) --no-print-directory golden
+
+figures: setup ## draw every figure of a study anew from its tables, without a model (CONFIG=FILE)
+	$(RUN) $(BIN)/python -m linear_probing.figures --config $(CONFIG)
+
+gallery: setup ## write docs/figures anew: a study's figures at a web page's size, with their captions (CONFIG=FILE)
+	$(RUN) $(BIN)/python -m linear_probing.gallery --config $(CONFIG) --output docs/figures
 
 report: setup ## the page to explore and Snakemake's own report, from the tables that are there, offline (CONFIG=FILE)
 	$(RUN) $(BIN)/snakemake report figures --cores 1 --configfile $(CONFIG)
@@ -98,6 +104,9 @@ contract: develop ## what holds in the nnsight of the study and of the founding 
 	OMP_NUM_THREADS=1 .venv-notes/bin/python -m pytest tests/contract --claims logs/contract-notes.json
 	$(PYTEST)/contract --claims logs/contract-study.json
 	$(BIN)/python tests/contract/report.py logs/contract-notes.json logs/contract-study.json --output docs/nnsight.md
+
+references: develop ## write the small pictures anew that tests compare every figure with, to be looked at
+	$(PYTEST)/unit/test_images.py --write-figures
 
 architectures: develop ## write docs/architectures.md anew, as the tests find it
 	$(PYTEST)/model/test_architectures.py --write-documents

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from linear_probing import records, settings
+from linear_probing import artefacts, records, settings
 from linear_probing.drawing import (
     cosines,
     effort,
@@ -172,15 +172,15 @@ def main() -> None:
     """Draw all figures of a study."""
     parser = argparse.ArgumentParser(description="Draw the figures from the statistics stage's tables.")
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
-    parser.add_argument("--statistics", type=Path, required=True, help="folder of the statistics stage")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--statistics", type=Path, help="folder of the statistics stage (default: the study's)")
+    parser.add_argument("--output", type=Path, help="folder to write (default: the study's)")
     arguments = parser.parse_args()
-    study = settings.load(arguments.config)
-    start = time.monotonic()
-    LOG.info("%s: drawing from %s", study.name, arguments.statistics)
-    inputs = [arguments.statistics]
-    with records.making(study, "figures", arguments.output, inputs) as folder, style.theme():
-        n_files = save(draw(study, read(arguments.statistics)), folder)
+    study, start = settings.load(arguments.config), time.monotonic()
+    own = Path(artefacts.RESULTS, "studies", study.name)
+    statistics, output = arguments.statistics or own / "statistics", arguments.output or own / "figures"
+    LOG.info("%s: drawing from %s", study.name, statistics)
+    with records.making(study, "figures", output, [statistics]) as folder, style.theme():
+        n_files = save(draw(study, read(statistics)), folder)
     LOG.info("%s: %d files, %.1f s", study.name, n_files, time.monotonic() - start)
 
 

@@ -174,6 +174,14 @@ def today(study: Study, stage: str, output: Path, inputs: Sequence[Path]) -> Mad
             likely="an input was named by hand",
             do=f"name {', '.join(expected)}, or an output outside {artefacts.RESULTS}",
         )
+    if paths.statistics in read and not Path(paths.record(paths.statistics)).is_file():
+        # Its path has no digest: what stands there may be of other code, and would go by the name of today's.
+        raise RecordError(
+            f"{study.name} has no tables of today's code and configuration in {paths.statistics}",
+            file=paths.record(paths.statistics),
+            likely="the workflow has not run, or not since the last change",
+            do=f"snakemake --cores 2 --configfile {artefacts.shown(study.file)}",
+        )
     for name, versions in made.pins.items():
         found = _version(name)
         if (found or "").split("+")[0] not in versions:

@@ -4,9 +4,18 @@ After a change that was meant to be seen, look at what this writes:
 
     pytest tests/unit/test_images.py --write-figures
 
-Pictures are small and blurred. Their difference is that of the worst square of 24 pixels, each pixel compared with those
-up to three away, as a share of the reference's difference from white paper. Measured on the figures below:
-MEASURED
+Pictures are small and blurred. The difference of two is that of the worst square of 24 pixels, each pixel compared with
+those up to three away, as a share of the reference's difference from white paper. `LIMIT` lies between what was
+measured of what may differ and of what may not, on all figures, least to greatest:
+
+    another family (DejaVu Serif)                   0.01 to 0.05
+    other hints of letters (none, forced)           0.01 to 0.12
+    two curves that change places                   0.25 to 0.50 in leakage, effort and map
+    numbers under the wrong model's name            0.26 to 0.89
+    a panel that is missing                         0.33 to 1.00
+
+A family of another width moves whole axes and is not tolerated: STIX has 0.04 to 0.35. Nor is every wrong line seen: a
+thin curve among many (layers, cosines) makes 0.05 to 0.19 if its band stays; tests of axes hold those.
 """
 
 import io
@@ -28,10 +37,9 @@ WIDTH, BLUR = 240, 1.5
 PLAY, SQUARE = 3, 24
 LIMIT = 0.2
 MOST_BYTES = 30_000
-FONTS = {
-    "another family": {"font.family": "DejaVu Serif"},
-    "hints of another FreeType": {"text.hinting": "none"},
-}
+FONTS = {"another family": {"font.family": "DejaVu Serif"}, "other hints": {"text.hinting": "force_autohint"}}
+# Where a curve stands for a model or a split by itself.
+EXCHANGED = ("leakage", "effort", "map")
 MODELS = ("atlas", "atlas-random")
 LAYERS = (0, 1, 2, 3)
 TASKS = {
@@ -174,21 +182,14 @@ def swapped(content):
     }
 
 
-def extremes(figure):
-    """Return the two curves of one panel that are farthest apart, or None where no panel has two."""
+def exchange(figure):
+    """Let the two curves of one panel that are farthest apart change places."""
     curves = [line for axes in figure.axes for line in axes.lines if len(line.get_xdata()) == len(LAYERS)]
     pairs = [(a, b) for a, b in combinations(curves, 2) if a.axes is b.axes]
-    return max(pairs, key=lambda pair: np.abs(np.subtract(*(line.get_ydata() for line in pair))).max(), default=None)
-
-
-def exchange(figure):
-    """Let two curves of a figure change their looks, and return whether it has two."""
-    found = extremes(figure)
-    if found is not None:
-        numbers = [line.get_ydata() for line in found]
-        for line, other in zip(found, numbers[::-1], strict=True):
-            line.set_ydata(other)
-    return found is not None
+    one, other = max(pairs, key=lambda pair: np.abs(np.subtract(*(line.get_ydata() for line in pair))).max())
+    numbers = one.get_ydata(), other.get_ydata()
+    one.set_ydata(numbers[1])
+    other.set_ydata(numbers[0])
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +211,7 @@ def drawn(tiny_study, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def today(tiny_study, tmp_path_factory):
-    """Return pictures of all figures: `whole`, `exchanged` where two curves can change places, and with a panel `lacking`."""
+    """Return pictures of all figures: `whole`, with a panel `lacking`, and with two curves `exchanged`."""
     read = written(tmp_path_factory.mktemp("tables"), small_tables())
     found = {"whole": {}, "exchanged": {}, "lacking": {}}
     with style.theme():
@@ -219,7 +220,8 @@ def today(tiny_study, tmp_path_factory):
             one.figure.axes[1].set_visible(False)
             found["lacking"][one.name] = picture(one.figure)
             one.figure.axes[1].set_visible(True)
-            if exchange(one.figure):
+            if one.name in EXCHANGED:
+                exchange(one.figure)
                 found["exchanged"][one.name] = picture(one.figure)
     return found
 
@@ -274,7 +276,7 @@ def test_an_empty_figure_is_a_difference(references):
 
 def test_two_curves_that_change_places_are_a_difference(today, references):
     found = differences(today["exchanged"], references)
-    assert len(found) >= 5, found
+    assert tuple(found) == tuple(sorted(EXCHANGED))
     assert min(found.values()) > LIMIT, found
 
 

@@ -1,5 +1,5 @@
 rule figures:
-    # Layer curves, map and plane, from the tables alone.
+    # Every figure of drawing/plan.py, and captions.json, from the tables alone.
     input:
         tables=ancient(JOBS.record(JOBS.statistics)),
     output:

@@ -20,6 +20,7 @@ from linear_probing.drawing import captions, panels, style
 from linear_probing.drawing.curves import METRICS, headline, title
 from linear_probing.settings import Study
 
+NONE = "No code lengths and no learning curves: the study asked for none of {model}."
 N_LAYERS = 4
 CODE_HEIGHT = 1.8
 ASIDE = 1.04
@@ -64,7 +65,7 @@ def draw(code: pd.DataFrame, learning: pd.DataFrame, model: str, twin: str | Non
     coded, curves = _coded(code, model), headline(learning[learning["model"] == model])
     tasks = list(dict.fromkeys(curves["task"]))
     if coded.empty and not tasks:
-        return style.message(f"No code lengths and no learning curves: the study asked for none of {model}.")
+        return style.message(NONE.format(model=model))
     heights = [CODE_HEIGHT] * bool(len(coded)) + [panels.height(len(tasks))] * bool(tasks)
     figure = style.new_figure(sum(heights))
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -84,11 +85,13 @@ def _code(part: SubFigure, coded: pd.DataFrame, random: pd.DataFrame, model: str
     axes, aside = part.subplots(1, 2, width_ratios=(2, 1))
     axes.axhline(1.0, color=style.GREY, linewidth=0.6, zorder=0)
     entries: list[Artist] = []
-    for task, (color, marker) in zip(dict.fromkeys(coded["task"]), cycle(TASKS)):
+    tasks = list(dict.fromkeys(coded["task"]))
+    for number, (task, (color, marker)) in enumerate(zip(tasks, cycle(TASKS))):
         look: dict[str, Any] = {"color": color, "marker": marker, "zorder": 5}
-        rows, others = coded[coded["task"] == task], random[random["task"] == task]
-        axes.plot(rows["layer"], rows["compression"], **look)
-        axes.plot(others["layer"], others["compression"], **look | TWIN)
+        for rows, more in ((coded, {}), (random, TWIN)):
+            of_task = rows[rows["task"] == task]
+            place = panels.aside(of_task["layer"].to_numpy(), number, len(tasks))
+            panels.curve(axes, place, of_task["compression"].to_numpy(), None, look | more)
         entries.append(Line2D([], [], label=title(task), **look))
     if len(random):
         entries.append(Line2D([], [], label=f"thin: {twin} (random weights)", **GREY_TWIN))
@@ -172,4 +175,4 @@ def caption(code: pd.DataFrame, learning: pd.DataFrame, model: str, twin: str | 
             captions.sizes(shown),
             captions.probes(shown),
         ]
-    return captions.paragraph(told) or f"Code lengths and learning curves: the study asked for none of {model}."
+    return captions.paragraph(told) or NONE.format(model=model)

@@ -130,10 +130,10 @@ def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: B
     present = [twin for twin in twins if twin in set(layers["model"])]
     drawn = pd.concat([headline_rows(layers, name) for name in (model, *present[:1])])
     more = f"; thin lines: further seeds, {captions.listed(present[1:])}" if len(present) > 1 else ""
-    beside = f", beside the same architecture with random weights ({present[0]}{more})" if present else ""
+    beside = f"the same architecture with random weights ({present[0]}{more}) and the other " if present else "its "
     return captions.paragraph(
         [
-            f"Scores of linear probes on {model} by layer, groups held out{beside} and the other controls.",
+            f"Scores of linear probes on {model} by layer, groups held out, beside {beside}controls.",
             captions.parts(own),
             "Bands: " + captions.intervals(bootstrap, drawn),
             captions.sizes(own),

@@ -17,6 +17,7 @@ from linear_probing.drawing import captions, panels, style
 from linear_probing.drawing.curves import METRICS, headline, title
 from linear_probing.settings import Study
 
+NONE = "No comparison of splits: {model} was not probed under a split by row."
 TIERS = (1.25, 0.85)
 GROUP: dict[str, Any] = {"color": style.BLUE, "linestyle": "-", "marker": "o", "linewidth": 1.6, "zorder": 6}
 ROW: dict[str, Any] = {"color": style.ORANGE, "linestyle": (0, (4, 1.5)), "marker": "^", "zorder": 5}
@@ -42,7 +43,7 @@ def draw(leakage: pd.DataFrame, model: str) -> Figure:
     own = headline(leakage[leakage["model"] == model])
     metrics: dict[str, str] = dict(zip(own["task"], own["metric"], strict=True))
     if not metrics:
-        return style.message(f"No comparison of splits: {model} was not probed under a split by row.")
+        return style.message(NONE.format(model=model))
     grid = panels.grid(len(metrics), TIERS)
     below = panels.span([own[name].to_numpy() for name in ("difference", "lower", "upper")], [0.0])
     for (scores, differences), (task, metric) in zip(grid.panels, metrics.items(), strict=True):
@@ -95,13 +96,14 @@ def caption(leakage: pd.DataFrame, model: str, study: Study) -> str:
         Whose intervals they are.
     """
     own = headline(leakage[leakage["model"] == model])
-    intervals = captions.intervals(study.bootstrap, own)
+    if own.empty:
+        return NONE.format(model=model)
     return captions.paragraph(
         [
             f"Scores of {model} by layer under a split by row, which lets targets of one group train and test, and "
             "under the split by group; below them the difference, row split minus group split.",
             captions.parts(own),
-            f"Bands, of the paired difference: {intervals}" if intervals else "",
+            f"Bands, of the paired difference: {captions.intervals(study.bootstrap, own)}",
             captions.sizes(own),
             captions.probes(own),
         ]

@@ -100,7 +100,9 @@ def curve(
     look : dict
         Settings of the line.
     """
-    axes.plot(x, estimate, markevery=max(1, len(x) // MAX_MARKS), **look)
+    # A line through one point is nothing: it takes a mark.
+    mark = {} if len(x) > 1 or look.get("marker") else {"marker": "_", "markersize": 6}
+    axes.plot(x, estimate, markevery=max(1, len(x) // MAX_MARKS), **look | mark)
     if interval is None:
         return
     if bars:
@@ -133,8 +135,12 @@ def finish(axes: Axes, places: Iterable[float], span: tuple[float, float] | None
         blank(axes)
     if span is not None:
         axes.set_ylim(*span)
-    whole = all(float(place).is_integer() for place in known)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True) if whole else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    if len(known) == 1:
+        axes.set_xticks(known)
+    elif all(float(place).is_integer() for place in known):
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     sns.despine(ax=axes)
 
 

@@ -19,6 +19,7 @@ from linear_probing.drawing.captions import probe_name
 from linear_probing.drawing.curves import METRICS, headline, title
 from linear_probing.settings import Study
 
+NONE = "No selectivity: no task of {model} has a control task."
 SPLIT = "types"
 BOUNDS = ("lower", "upper")
 OWN: dict[str, Any] = {"color": style.BLUE, "linestyle": "-", "marker": "o", "linewidth": 1.6, "zorder": 6}
@@ -94,7 +95,7 @@ def draw(selectivity: pd.DataFrame, probes: pd.DataFrame, model: str, twin: str 
     drawn = curves(selectivity, probes, model, twin)
     metrics: dict[str, str] = dict(zip(drawn[0].rows["task"], drawn[0].rows["metric"], strict=True))
     if not metrics:
-        return style.message(f"No selectivity: no task of {model} has a control task.")
+        return style.message(NONE.format(model=model))
     grid = panels.grid(len(metrics))
     for (axes,), (task, metric) in zip(grid.panels, metrics.items(), strict=True):
         same = [other for other in metrics if metrics[other] == metric]
@@ -140,6 +141,8 @@ def caption(
         Whose intervals they are.
     """
     own, *others = curves(selectivity, probes, model, twin)
+    if own.rows.empty:
+        return NONE.format(model=model)
     tasks = dict.fromkeys(layers.loc[layers["model"] == model, "task"])
     absent = [title(task) for task in tasks if task not in set(own.rows["task"])]
     banded = [one for one in others if one.banded]
@@ -152,7 +155,7 @@ def caption(
             "gives each type one random label; both under a split whose test types occur in training as well.",
             f"Not drawn, for want of a control task: {captions.listed(absent)}." if absent else "",
             captions.parts(own.rows),
-            f"Bands: {intervals}" if intervals else "",
+            f"Bands: {intervals}",
             f"Further probes, without intervals: {captions.listed(further)}." if further else "",
             captions.sizes(own.rows),
             captions.probes(own.rows),
