@@ -170,5 +170,5 @@ def test_a_caption_is_text_in_snakemakes_report(tmp_path):
     assert (captions.caption("layers"), captions.category("layers")) == ("", "Figures")
     captions.file.write_text(json.dumps({"layers": {"caption": "a_ *b* `c` |d| x\\y", "category": "Curves"}}))
     assert captions.category("layers") == "Curves"
-    shown = publish_parts(captions.caption("layers"), writer_name="html")["body"]
+    shown = publish_parts(captions.caption("layers"), writer="html")["body"]
     assert shown == "<p>a_ *b* `c` |d| x\\y</p>\n"

@@ -172,6 +172,14 @@ def test_a_number_is_shown_under_the_pointer(visit, whole):
     expect(page.locator("#map .hoverlayer")).to_contain_text(re.compile(r"city\d+.*error: [\d,]+ km"))
 
 
+def test_numbers_are_sorted_as_numbers(visit, made, small):
+    found = small.study()
+    found["probes.csv"]["layer"] = found["probes.csv"]["layer"].replace({3: 12})
+    page = visit(made(found))
+    page.get_by_role("columnheader", name="layer").get_by_role("button").click()
+    assert list(dict.fromkeys(column(page, "layer"))) == ["0", "3", "6", "12"]
+
+
 def test_a_heading_sorts_and_turns(visit, whole):
     page = visit(whole)
     page.get_by_label("Rows").select_option("all")

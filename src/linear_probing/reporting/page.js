@@ -83,13 +83,17 @@
     const layers = layersOf();
     const reach = [layers[0] - 0.4, layers[layers.length - 1] + 0.4];
     const traces = [];
+    const curves = shown.series.filter((one) => !one.level);
     shown.series.forEach((one) => {
+      // With one layer all curves would stand on one point: they are set side by side, each with a mark.
+      const alone = layers.length < 2 && !one.level;
+      const aside = alone ? 0.05 * (curves.indexOf(one) - (curves.length - 1) / 2) : 0;
       const look = data.looks[one.look];
       const line = { color: look.color, dash: look.dash, width: look.width };
       const texts = one.layer.map((at, place) => `layer ${at}: ${score(one.estimate[place])}${interval(one, place)}`);
       const again = traces.some((other) => other.name === plain(one.label));
-      const trace = { showlegend: !again, name: plain(one.label), x: one.layer, y: one.estimate, text: texts, line, legendgroup: plain(one.label) };
-      Object.assign(trace, { type: "scatter", mode: look.symbol ? "lines+markers" : "lines" });
+      const trace = { showlegend: !again, name: plain(one.label), x: one.layer.map((where) => where + aside), y: one.estimate, text: texts, line, legendgroup: plain(one.label) };
+      Object.assign(trace, { type: "scatter", mode: look.symbol || alone ? "lines+markers" : "lines" });
       trace.marker = { color: look.color, symbol: look.symbol || "circle", size: 8 };
       trace.hovertemplate = `<b>${plain(one.label)}</b><br>%{text}<extra></extra>`;
       if (one.level) {
@@ -152,7 +156,7 @@
     }
     const below = shown.series.some((one) => one.estimate.some((value) => value !== null && value < shown.limits[0]));
     if (below) parts.push("Numbers below the axis are in the table below.");
-    if (shown.series.some((one) => one.lower)) parts.push("Bands: bootstrap intervals.");
+    if (shown.series.some((one) => one.lower)) parts.push(`${layersOf().length > 1 ? "Bands" : "Bars"}: bootstrap intervals.`);
     parts.push("The dotted line marks the chosen layer.");
     byId("curve-text").replaceChildren(parts.join(" "));
     if (shown.caution) byId("curve-text").append(" ", element("strong", `${shown.caution}.`, { class: "caution" }));
@@ -292,7 +296,7 @@
       made.append(element("caption", "All estimates", { class: "hidden" }), element("thead"), element("tbody"));
       const head = element("tr");
       names.forEach((name) => {
-        const cell = element("th", undefined, { scope: "col" });
+        const cell = element("th", undefined, { scope: "col", class: Array.isArray(estimates[name]) ? "number" : "text" });
         const button = element("button", NAMES[name] || name, { type: "button", "data-column": name });
         button.append(element("span", "", { class: "sign", "aria-hidden": "true" }));
         button.addEventListener("click", () => sortBy(name));
