@@ -177,7 +177,9 @@ def note(study: Study, found: Sequence[Row]) -> str:
     """Return what a reader must know to read the table."""
     model, confidence = found[0].model, f"{100 * study.bootstrap.confidence:g} %"
     twins = len(study.twins_of(study.model(model)))
-    sentences = [UNSEEN_SAID] if all(row.part == UNSEEN for row in found) else []
+    sentences = ["Every task beside its controls."]
+    if all(row.part == UNSEEN for row in found):
+        sentences.append(UNSEEN_SAID)
     sentences.append(
         f"Estimates of {model} with {confidence} intervals, groups held out, at the layer that inner folds"
     )
