@@ -13,9 +13,10 @@ from linear_probing.gallery import GalleryError
 
 TOLD = {
     "layers": {"caption": "Scores by layer.", "category": "Curves"},
-    "map": {"caption": "Places.", "category": "Places"},
     "effort": {"caption": "Bits.", "category": "Curves"},
+    "map": {"caption": "Places.", "category": "Places"},
 }
+ORDER = ("layers", "effort", "map")
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def drawn(tmp_path):
 
 def test_every_figure_is_shown_small_with_its_caption(drawn, tmp_path):
     output = tmp_path / "docs"
-    assert gallery.write(drawn, output, "small", "config/small.yaml") == 3
+    assert gallery.write(drawn, output, "small", "config/small.yaml", ORDER) == 3
     assert {path.name for path in output.iterdir()} == {"README.md", *(f"{name}.png" for name in TOLD)}
     for name in TOLD:
         image = Image.open(output / f"{name}.png")
@@ -47,9 +48,9 @@ def test_the_same_figures_give_the_same_bytes_and_other_pictures_stay(drawn, tmp
     output = tmp_path / "docs"
     output.mkdir()
     (output / "mine.png").write_bytes(b"mine")
-    gallery.write(drawn, output, "small", "x")
+    gallery.write(drawn, output, "small", "x", ORDER)
     first = {path.name: path.read_bytes() for path in output.iterdir()}
-    gallery.write(drawn, output, "small", "x")
+    gallery.write(drawn, output, "small", "x", ORDER)
     assert {path.name: path.read_bytes() for path in output.iterdir()} == first
     assert first["mine.png"] == b"mine"
 
@@ -70,7 +71,7 @@ def test_a_picture_that_cannot_be_small_is_refused():
 def test_a_missing_file_is_named(drawn, tmp_path, gone):
     (drawn / gone).unlink()
     with pytest.raises(GalleryError, match=rf"(?s){gone}.*do:     make figures CONFIG=config/x.yaml"):
-        gallery.write(drawn, tmp_path / "docs", "small", "config/x.yaml")
+        gallery.write(drawn, tmp_path / "docs", "small", "config/x.yaml", ORDER)
 
 
 @pytest.mark.parametrize(
