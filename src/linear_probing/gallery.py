@@ -78,7 +78,9 @@ def small(image: Image.Image) -> bytes:
         height = round(image.height * width / image.width)
         scaled = flat.resize((width, height), Image.Resampling.LANCZOS) if width < image.width else flat
         held = io.BytesIO()
-        scaled.quantize(N_COLOURS, dither=Image.Dither.NONE).save(held, format="png", optimize=True)
+        # Other methods mix a rare colour, as that of one kind of marks, with its neighbours.
+        few = scaled.quantize(N_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(held, format="png", optimize=True)
         if held.tell() <= MOST_BYTES:
             return held.getvalue()
     raise GalleryError(
@@ -135,7 +137,7 @@ def write(folder: Path, output: Path, name: str, config: str, order: Sequence[st
         images = {figure: Image.open(folder / f"{figure}.png") for figure in told}
     except (OSError, ValueError, KeyError) as error:
         raise GalleryError(
-            f"the figures cannot be read: {error!r}",
+            f"the figures cannot be read: {type(error).__name__}: {error}",
             file=path,
             likely="they were drawn by another version, or a file was deleted",
             do=f"make figures CONFIG={config}",

@@ -1,5 +1,6 @@
 """The gallery: small pictures of what was drawn, a page with their captions, and figures that are redrawn or missed."""
 
+import io
 import json
 import subprocess
 import sys
@@ -59,6 +60,16 @@ def test_a_picture_that_is_too_large_loses_pixels():
     noise = np.random.default_rng(0).integers(0, 256, (300, 2160), dtype=np.uint8)
     found = gallery.small(Image.fromarray(noise))
     assert len(found) <= gallery.MOST_BYTES
+
+
+def test_rare_colours_stay_what_they_are():
+    """A palette of what is frequent would have the blues of the ground, and mix the marks."""
+    ground = np.stack(np.broadcast_arrays(np.arange(640) // 5, np.arange(300)[:, None] // 3, 200), axis=2)
+    marks = [(230, 159 - 3 * n, 4 * n) for n in range(40)]
+    for n, colour in enumerate(marks):
+        ground[4:6, 10 * n : 10 * n + 2] = colour
+    found = np.asarray(Image.open(io.BytesIO(gallery.small(Image.fromarray(ground.astype(np.uint8))))).convert("RGB"))
+    assert max(np.abs(found[5, 10 * n].astype(int) - colour).max() for n, colour in enumerate(marks)) < 25
 
 
 def test_a_picture_that_cannot_be_small_is_refused():
