@@ -10,13 +10,14 @@ import argparse
 import io
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from linear_probing import records, settings
 from linear_probing.artefacts import Artefacts, shown
+from linear_probing.drawing.plan import planned
 from linear_probing.settings import Study
 from linear_probing.stage import StudyError, replace_file, run
 
@@ -77,7 +78,9 @@ def small(image: Image.Image) -> bytes:
         height = round(image.height * width / image.width)
         scaled = flat.resize((width, height), Image.Resampling.LANCZOS) if width < image.width else flat
         held = io.BytesIO()
-        scaled.quantize(N_COLOURS, dither=Image.Dither.NONE).save(held, format="png", optimize=True)
+        # Other methods mix a rare colour, as that of one kind of marks, with its neighbours.
+        few = scaled.quantize(N_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(held, format="png", optimize=True)
         if held.tell() <= MOST_BYTES:
             return held.getvalue()
     raise GalleryError(
@@ -108,7 +111,7 @@ def _entry(figure: str, caption: str) -> str:
     return f"### {figure}\n\n![{figure}]({figure}.png)\n\n{caption}\n"
 
 
-def write(folder: Path, output: Path, name: str, config: str) -> int:
+def write(folder: Path, output: Path, name: str, config: str, order: Sequence[str]) -> int:
     """Write the pictures and the page of a folder of figures; return the number of pictures.
 
     Parameters
@@ -119,6 +122,8 @@ def write(folder: Path, output: Path, name: str, config: str) -> int:
         Made where it is not there; only files of the figures' names and README.md are replaced.
     name, config : str
         As of `page`.
+    order : Sequence[str]
+        The figures, as the page shows them.
 
     Raises
     ------
@@ -127,11 +132,12 @@ def write(folder: Path, output: Path, name: str, config: str) -> int:
     """
     path = folder / CAPTIONS
     try:
-        told: Told = json.loads(path.read_text(encoding="utf-8"))
+        captions = json.loads(path.read_text(encoding="utf-8"))
+        told: Told = {figure: captions[figure] for figure in order}
         images = {figure: Image.open(folder / f"{figure}.png") for figure in told}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise GalleryError(
-            f"the figures cannot be read: {error}",
+            f"the figures cannot be read: {type(error).__name__}: {error}",
             file=path,
             likely="they were drawn by another version, or a file was deleted",
             do=f"make figures CONFIG={config}",
@@ -152,7 +158,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write into")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
-    n_pictures = write(current_figures(study), arguments.output, study.name, arguments.config.as_posix())
+    order = [one.name for one in planned(study)]
+    n_pictures = write(current_figures(study), arguments.output, study.name, arguments.config.as_posix(), order)
     LOG.info("%s: %d pictures in %s", study.name, n_pictures, arguments.output)
 
 

@@ -1,5 +1,6 @@
 """The gallery: small pictures of what was drawn, a page with their captions, and figures that are redrawn or missed."""
 
+import io
 import json
 import subprocess
 import sys
@@ -13,9 +14,10 @@ from linear_probing.gallery import GalleryError
 
 TOLD = {
     "layers": {"caption": "Scores by layer.", "category": "Curves"},
-    "map": {"caption": "Places.", "category": "Places"},
     "effort": {"caption": "Bits.", "category": "Curves"},
+    "map": {"caption": "Places.", "category": "Places"},
 }
+ORDER = ("layers", "effort", "map")
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def drawn(tmp_path):
 
 def test_every_figure_is_shown_small_with_its_caption(drawn, tmp_path):
     output = tmp_path / "docs"
-    assert gallery.write(drawn, output, "small", "config/small.yaml") == 3
+    assert gallery.write(drawn, output, "small", "config/small.yaml", ORDER) == 3
     assert {path.name for path in output.iterdir()} == {"README.md", *(f"{name}.png" for name in TOLD)}
     for name in TOLD:
         image = Image.open(output / f"{name}.png")
@@ -47,9 +49,9 @@ def test_the_same_figures_give_the_same_bytes_and_other_pictures_stay(drawn, tmp
     output = tmp_path / "docs"
     output.mkdir()
     (output / "mine.png").write_bytes(b"mine")
-    gallery.write(drawn, output, "small", "x")
+    gallery.write(drawn, output, "small", "x", ORDER)
     first = {path.name: path.read_bytes() for path in output.iterdir()}
-    gallery.write(drawn, output, "small", "x")
+    gallery.write(drawn, output, "small", "x", ORDER)
     assert {path.name: path.read_bytes() for path in output.iterdir()} == first
     assert first["mine.png"] == b"mine"
 
@@ -58,6 +60,16 @@ def test_a_picture_that_is_too_large_loses_pixels():
     noise = np.random.default_rng(0).integers(0, 256, (300, 2160), dtype=np.uint8)
     found = gallery.small(Image.fromarray(noise))
     assert len(found) <= gallery.MOST_BYTES
+
+
+def test_rare_colours_stay_what_they_are():
+    """A palette of what is frequent would have the blues of the ground, and mix the marks."""
+    ground = np.stack(np.broadcast_arrays(np.arange(640) // 5, np.arange(300)[:, None] // 3, 200), axis=2)
+    marks = [(230, 159 - 3 * n, 4 * n) for n in range(40)]
+    for n, colour in enumerate(marks):
+        ground[4:6, 10 * n : 10 * n + 2] = colour
+    found = np.asarray(Image.open(io.BytesIO(gallery.small(Image.fromarray(ground.astype(np.uint8))))).convert("RGB"))
+    assert max(np.abs(found[5, 10 * n].astype(int) - colour).max() for n, colour in enumerate(marks)) < 25
 
 
 def test_a_picture_that_cannot_be_small_is_refused():
@@ -70,7 +82,7 @@ def test_a_picture_that_cannot_be_small_is_refused():
 def test_a_missing_file_is_named(drawn, tmp_path, gone):
     (drawn / gone).unlink()
     with pytest.raises(GalleryError, match=rf"(?s){gone}.*do:     make figures CONFIG=config/x.yaml"):
-        gallery.write(drawn, tmp_path / "docs", "small", "config/x.yaml")
+        gallery.write(drawn, tmp_path / "docs", "small", "config/x.yaml", ORDER)
 
 
 @pytest.mark.parametrize(
