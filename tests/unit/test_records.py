@@ -144,6 +144,20 @@ def test_a_foreign_file_in_an_artefact_is_found_and_never_replaced(built, study)
     assert path.exists()
 
 
+def test_figures_are_not_drawn_from_tables_of_other_code(built, study):
+    """The path of the tables has no digest: they would go by the name of today's."""
+    record = Path(built.record(built.statistics))
+    record.rename(record.with_name("record-0123456789.json"))
+    with (
+        pytest.raises(
+            RecordError, match=r"(?s)tiny has no tables of today's code.*do:     snakemake --cores 2"
+        ) as error,
+        records.making(study, "figures", Path(built.figures), inputs_of(built, built.figures)),
+    ):
+        raise AssertionError("the work had begun")
+    assert record.name in str(error.value)
+
+
 @pytest.mark.parametrize(
     "edit", [lambda r: r["made_of"].update(seed=3), lambda r: r.update(digest="0123456789"), lambda r: r.pop("pins")]
 )
