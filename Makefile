@@ -9,7 +9,7 @@ TEXTS ?=
 DEVICE ?= cpu
 BENCH ?=
 
-NAME = $(shell sed -n "s/^name: *\([^ \#]*\).*/\1/p" $(CONFIG))
+NAME = $(shell sed -n "s/^name: *\([^ \#]*\).*/\1/p" "$(CONFIG)")
 BROWSERS := chromium chromium-browser google-chrome
 
 BIN := .venv/bin
@@ -49,17 +49,17 @@ study: setup ## run the default study, up to results/studies/atlas
 	@$(MAKE) --no-print-directory golden
 
 figures: setup ## draw every figure of a study anew from its tables, without a model (CONFIG=FILE)
-	$(RUN) $(BIN)/python -m linear_probing.figures --config $(CONFIG)
+	$(RUN) $(BIN)/python -m linear_probing.figures --config "$(CONFIG)"
 
 gallery: setup ## write docs/figures anew: a study's figures at a web page's size, with their captions (CONFIG=FILE)
-	$(RUN) $(BIN)/python -m linear_probing.gallery --config $(CONFIG) --output docs/figures
+	$(RUN) $(BIN)/python -m linear_probing.gallery --config "$(CONFIG)" --output docs/figures
 
-report: setup ## the page to explore and Snakemake's own report, from the tables that are there, offline (CONFIG=FILE)
-	$(RUN) $(BIN)/snakemake report figures --cores 1 --configfile $(CONFIG)
-	$(RUN) $(BIN)/snakemake pictures --cores 1 --configfile $(CONFIG) --report results/studies/$(NAME)/snakemake.html
+report: setup ## the page to explore and Snakemake's own report, from the tables, which are made if they are not there (CONFIG=FILE)
+	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)" -- report figures
+	$(RUN) $(BIN)/snakemake --cores 1 --configfile "$(CONFIG)" --report "results/studies/$(NAME)/snakemake.html" -- pictures
 
 paper: setup ## the paper and the main table, from the tables and figures of CONFIG, which are made if they are not there
-	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) -- paper
+	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)" -- paper
 
 golden: setup ## are the default study's tables the committed ones? (tests/golden says within which tolerances)
 	$(RUN) $(BIN)/python -m linear_probing.golden --config config/study.yaml

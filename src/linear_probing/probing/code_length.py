@@ -59,7 +59,7 @@ class PortionCode:
     n_classes : int
         Classes of the task, which sender and receiver know.
     penalty : float
-        C of the probe of most weight; NaN where none was fitted.
+        C of the probe of most weight, of equals the strongest penalty; NaN where none was fitted.
     bits, uniform_bits : float
         Of the portion's labels, by the probe and by the uniform code.
     """

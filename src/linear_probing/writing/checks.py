@@ -11,7 +11,7 @@ from linear_probing.drawing.curves import CLOSE
 from linear_probing.writing.evidence import Evidence, phrase
 from linear_probing.writing.findings import CHANCE, Finding, estimate, metric, named
 from linear_probing.writing.main_table import Row
-from linear_probing.writing.numbers import count, interval, score, spelt
+from linear_probing.writing.numbers import ABSENT, count, interval, score, spelt
 
 STRICTER = {"country": "place.position", "numbers": "larger_than.truth"}
 """Splits that hold out more than groups, with the task that the paper names for each."""
@@ -58,6 +58,8 @@ def stricter(evidence: Evidence) -> Finding:
             continue
         table = table[table["part"] == row.part] if row.part in set(table["part"]) else table
         strict = table.iloc[0]
+        if any(end != end for end in (row.lower, row.upper, strict["lower"], strict["upper"])):
+            continue  # without an interval nothing can be said of a difference
         apart = strict["upper"] < row.lower or strict["lower"] > row.upper
         shown = [score(value) for value in (row.estimate, strict["estimate"])]
         below = strict["estimate"] < row.estimate
@@ -172,9 +174,13 @@ def code_length(evidence: Evidence) -> Finding:
         own = evidence.find("code_length.csv", task=row.task, layer=row.layer)
         twin = evidence.find("code_length.csv", model=(evidence.twins or [""])[0], task=row.task, layer=row.layer)
         if not own.empty:
-            shown = ["" if table.empty else f"{table.iloc[0]['compression']:.1f}" for table in (own, twin)]
+            shown = ["" if table.empty else _compression(table.iloc[0]["compression"]) for table in (own, twin)]
             found.append({"task": phrase(row.task), "own": shown[0], "twin": shown[1]})
     return {"tasks": found} if found else None
+
+
+def _compression(value: float) -> str:
+    return ABSENT if value != value else f"{value:.2f}" if value < 2 else f"{value:.1f}"
 
 
 def places(evidence: Evidence) -> Finding:

@@ -6,7 +6,7 @@ Only cells that stand in the tables are compared.
 
 from typing import Any
 
-from linear_probing.drawing.curves import METRICS
+from linear_probing.drawing.curves import CLOSE, METRICS
 from linear_probing.writing.evidence import Evidence, phrase
 from linear_probing.writing.main_table import GROUP, HEADLINE, Row
 from linear_probing.writing.numbers import digits, interval, listed, probability, score, spelt, spread
@@ -104,8 +104,8 @@ def random_weights(evidence: Evidence) -> Finding:
     if not with_twins:
         return None
     close = [row for row in with_twins if row.random_is_close]
-    clear = [row for row in with_twins if row.lower == row.lower and max(row.random) < row.lower]
-    text = [row for row in with_twins if row.text_baseline > max(row.random)]
+    clear = [row for row in with_twins if row.lower == row.lower and row.random_greatest < row.lower]
+    text = [row for row in with_twins if row.text_baseline > row.random_greatest]
     return {
         "n_twins": spelt(len(evidence.twins)),
         "one_twin": len(evidence.twins) == 1,
@@ -158,7 +158,17 @@ def control(evidence: Evidence) -> Finding:
         "above": named(above),
         "learnt": {"task": phrase(learnt.task), "control": score(learnt.control), "metric": metric(learnt.metric)},
         "without": named([row for row in evidence.rows if row.selectivity != row.selectivity]),
+        "text": [found for row in rows if (found := _text_by_type(evidence, row)) is not None],
     }
+
+
+def _text_by_type(evidence: Evidence, row: Row) -> Finding:
+    """Return the scores of a task under the split by types where text alone does about as well as the states do."""
+    found = evidence.find("best_layer.csv", task=row.task, part=row.part, split="types")
+    if found.empty or not found.iloc[0]["text_baseline"] > found.iloc[0]["estimate"] - CLOSE:
+        return None
+    one = found.iloc[0]
+    return {"task": phrase(row.task), "text": score(one["text_baseline"]), "own": score(one["estimate"])}
 
 
 def _selective(row: Row) -> dict[str, str]:

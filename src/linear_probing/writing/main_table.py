@@ -33,8 +33,6 @@ HEADER = (
 OWN = ("model", "task", "part", "metric", "estimate", "lower", "upper", "text_baseline", "control")
 SELECTIVITY_KEYS, SELECTIVE = ["model", "task", "part", "layer"], ("selectivity", "lower", "upper")
 RANDOM = HEADER.index("random weights")
-LEAST_CLOSE = 0.6
-"""Random weights below it are close to nothing: a model that does no better is not warned of."""
 
 UNSEEN_SAID = "On the unseen part: cities, pairs and nouns of which the model read no verdict and no agreeing verb."
 CONTROLS_SAID = (
@@ -81,7 +79,12 @@ class Row:
     @property
     def random_is_close(self) -> bool:
         """Whether a twin does about as well, so that the estimate tells nothing of what was learnt."""
-        return any(value > max(LEAST_CLOSE, self.estimate - CLOSE) for value in self.random)
+        return any(value > self.estimate - CLOSE for value in self.random)
+
+    @property
+    def random_greatest(self) -> float:
+        """The greatest estimate of a twin; NaN where none is defined."""
+        return max((value for value in self.random if value == value), default=float("nan"))
 
 
 def rows(study: Study, folder: Path, model: str) -> list[Row]:
