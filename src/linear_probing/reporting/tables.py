@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from linear_probing.drawing import tables as figures
 from linear_probing.drawing.tables import MAKE, NUMBER, TEXT, WHOLE, FigureError, read_table
 
 ROW = {"model": TEXT, "task": TEXT, "part": TEXT, "split": TEXT, "probe": TEXT, "metric": TEXT, "layer": WHOLE}
@@ -25,30 +26,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n_tasks": NUMBER,
         "n_permutations": NUMBER,
     },
-    "map.csv": {
-        "model": TEXT,
-        "task": TEXT,
-        "layer": WHOLE,
-        "target_id": TEXT,
-        "group": TEXT,
-        "part": TEXT,
-        "lon": NUMBER,
-        "lat": NUMBER,
-        "pred_lon": NUMBER,
-        "pred_lat": NUMBER,
-        "error_km": NUMBER,
-    },
-    "map_summary.csv": {"model": TEXT, "task": TEXT, "layer": WHOLE, "n": WHOLE, "median_error_km": NUMBER},
-    "plane.csv": {
-        "model": TEXT,
-        "task": TEXT,
-        "layer": WHOLE,
-        "target_id": TEXT,
-        "label": TEXT,
-        "part": TEXT,
-        "x": NUMBER,
-        "y": NUMBER,
-    },
+    "map.csv": {**figures.COLUMNS["map.csv"], "error_km": NUMBER},
+    "map_summary.csv": figures.COLUMNS["map_summary.csv"],
+    "plane.csv": figures.COLUMNS["plane.csv"],
     "fits.csv": {"model": TEXT, "task": TEXT, "n_fits": WHOLE},
     "notes.csv": {
         "model": TEXT,
