@@ -128,12 +128,12 @@ def test_module_paths(load, found):
     "A batch of strings of unequal length, padded left, gives GPT-2 the states of each string alone",
     {"0.5.15": False, "0.8.1": True},
 )
-def test_a_batch_of_strings(load, found, hidden, states_of, bound):
+def test_a_batch_of_strings(load, found, hidden, states_of):
     model, states = load("gpt2"), []
     model.tokenizer.padding_side = "left"
     with torch.no_grad(), model.trace([TEXT, "the city"]):
         states.append(states_of(model.transformer.h[0].output).save())
     expected = hidden(model._module, input_ids=IDS[:, :2])[1]
     difference = (states[0][1, -2:] - expected[0]).abs().max()
-    words = bound(difference) if difference < 1e-5 else f"{difference:.2f}"
+    words = "below 1e-5" if difference < 1e-5 else f"{difference:.2f}"  # 0 on some processors, 1e-7 on others
     found(difference < 1e-5, f"`position_ids` not given: difference of a padded text {words}")
