@@ -1,4 +1,5 @@
 # A study, from its configuration to its figures. Rules stand in the order in which data flow.
+import os
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -8,6 +9,8 @@ from linear_probing.jobs import Jobs, configuration, folder_of, folders_of
 
 min_version("9.0")
 artefacts.check_checkout(Path(workflow.basedir))
+# Where a container's variable forbids byte code, each of some fifty short jobs compiles for 3 to 8 s what it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # One file says all there is to a study: --configfile replaces the default and is not laid over it. It is no input of a rule:
 # what a job takes from it is in the digest of its output, and two studies may share an output.

@@ -3,6 +3,7 @@
 import ast
 import fcntl
 import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -247,3 +248,12 @@ def test_a_failed_step_leaves_no_stamp(install, lock, tmp_path, monkeypatch):
     assert error.value.code == 1
     assert not list(environment.glob("*.stamp"))
     assert (environment / install.BEGUN).exists()
+
+
+def test_byte_code_is_kept_whatever_the_container_says():
+    """Fifty jobs and hundreds of tests would each compile what they import."""
+    shown = "show: ; @$(PYTHON) -c 'import sys; print(sys.dont_write_bytecode)'"
+    command = ["make", "-C", str(ROOT), "-s", "--eval", shown, "show"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

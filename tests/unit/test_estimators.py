@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from sklearn.multioutput import MultiOutputRegressor
-from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
 from linear_probing import settings
 from linear_probing.probing import estimators
 from linear_probing.probing.discriminants import MeanDifference, ShrunkDiscriminant
 from linear_probing.probing.estimators import EstimatorError
+from linear_probing.probing.perceptron import PerceptronClassifier
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def test_names_stand_for_these_classes():
     assert isinstance(estimators.make("mean_difference", None, {}, "binary", 0), MeanDifference)
     assert isinstance(estimators.make("lda", None, {}, "multiclass", 0), ShrunkDiscriminant)
     mlp = estimators.make("mlp", None, {"alpha": 2.0}, "binary", 7)
-    assert isinstance(mlp, MLPClassifier)
-    assert (mlp.alpha, mlp.hidden_layer_sizes, mlp.early_stopping, mlp.random_state) == (2.0, (64,), False, 7)
+    assert isinstance(mlp, PerceptronClassifier)
+    assert (mlp.alpha, mlp.hidden_layer_sizes, mlp.n_epochs, mlp.random_state) == (2.0, (64,), 20, 7)
 
 
 def test_a_path_stands_for_its_class_with_parameters_and_seed():
@@ -71,7 +71,7 @@ def test_a_regressor_of_one_output_is_fitted_for_each_axis():
         ("x", "sklearn.metrics.log_loss", {}, "binary", "has no fit"),
         ("x", "sklearn.svm.LinearSVC", {"c": 1.0}, "binary", "LinearSVC refuses its parameters: .*'c'"),
         ("x", "sklearn.svm.LinearSVC", {"C": -1.0}, "binary", "LinearSVC refuses its parameters: .*'C'"),
-        ("mlp", None, {"hidden": 3}, "binary", "MLPClassifier refuses its parameters: .*'hidden'"),
+        ("mlp", None, {"hidden": 3}, "binary", "PerceptronClassifier refuses its parameters: .*'hidden'"),
         ("x", "sklearn.linear_model.Lasso", {}, "multiclass", "Lasso is no classifier"),
         ("x", "sklearn.svm.LinearSVC", {}, "position", "LinearSVC is no regressor"),
         ("x", "sklearn.preprocessing.StandardScaler", {}, "binary", "StandardScaler has no predict"),
@@ -106,7 +106,10 @@ def test_an_mlp_finds_what_is_not_linear():
     [
         ({"svm": {"class": "sklearn.svm.LinearSVX"}}, "sklearn.svm.LinearSVX cannot be imported"),
         ({"svm": {"class": "sklearn.svm.LinearSVC", "parameters": {"c": 1}}}, "LinearSVC refuses its parameters"),
-        ({"mlp": {"parameters": {"max_iter": -1}}}, "MLPClassifier refuses its parameters|MLPRegressor refuses"),
+        (
+            {"mlp": {"parameters": {"n_epochs": -1}}},
+            "PerceptronClassifier refuses its parameters|PerceptronRegressor refuses",
+        ),
         ({"pca": {"class": "sklearn.decomposition.PCA"}}, "has no predict"),
     ],
 )

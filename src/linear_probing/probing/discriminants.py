@@ -14,7 +14,6 @@ from jaxtyping import Float, Int, Shaped
 from scipy.linalg import cho_factor, cho_solve, lstsq
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -117,12 +116,12 @@ class ShrunkDiscriminant(_Discriminant):
         self.shrinkage_ = np.zeros(n_classes)
         start = 0
         for one, prior in enumerate(priors):
-            own = features[labels == one]
-            scaler = StandardScaler().fit(own)
-            share, target = _ledoit_wolf(scaler.transform(own))
+            own = features[labels == one] - means[one]
+            scale = _deviations(own, means[one])
+            share, target = _ledoit_wolf(own / scale)
             # covariance = rows' rows + diagonal
-            rows[start : start + len(own)] = (own - means[one]) * np.sqrt(prior * (1 - share) / len(own))
-            diagonal += prior * share * target * scaler.scale_**2
+            rows[start : start + len(own)] = own * np.sqrt(prior * (1 - share) / len(own))
+            diagonal += prior * share * target * scale**2
             self.shrinkage_[one] = share
             start += len(own)
         coefficients = _solve(rows, diagonal, means.T).T
@@ -145,6 +144,16 @@ def _class_means(
     features: Float[np.ndarray, "row feature"], labels: Int[np.ndarray, " row"], n_classes: int
 ) -> Float[np.ndarray, "class feature"]:
     return np.stack([features[labels == one].mean(axis=0) for one in range(n_classes)])
+
+
+def _deviations(
+    centred: Float[np.ndarray, "row feature"], mean: Float[np.ndarray, " feature"]
+) -> Float[np.ndarray, " feature"]:
+    """Return every feature's standard deviation, 1 where it is constant but for rounding, as StandardScaler has it."""
+    variance = (centred**2).mean(axis=0)
+    rounding = np.finfo(np.float64).eps * len(centred)
+    variance[variance <= rounding * variance + (rounding * mean) ** 2] = 1.0
+    return np.sqrt(variance)
 
 
 def _ledoit_wolf(scaled: Float[np.ndarray, "row feature"]) -> tuple[float, float]:
@@ -172,8 +181,10 @@ def _solve(
 ) -> Float[np.ndarray, "feature class"]:
     """Return (rows' rows + diagonal)^-1 wanted, by the Woodbury identity where features outnumber rows."""
     n_rows, n_features = rows.shape
-    if n_features <= n_rows or not (diagonal > 0).all():
+    if not (diagonal > 0).all():
         return lstsq(rows.T @ rows + np.diag(diagonal), wanted)[0]
+    if n_features <= n_rows:
+        return cho_solve(cho_factor(rows.T @ rows + np.diag(diagonal), overwrite_a=True), wanted)
     divided = rows / diagonal
     small = divided @ rows.T
     small[np.diag_indices(n_rows)] += 1.0

@@ -85,9 +85,10 @@ class Solution:
     Parameters
     ----------
     values : array
-        Shape (n_rows, n_problems, n_outputs): log odds or logits of all rows.
+        Shape (n_rows, n_outputs, n_problems): log odds or logits of all rows. Problems come last, as there are many
+        and outputs are few: sums over the last axis of few are slow.
     coefficients, intercepts : array
-        Shapes (d, n_problems, n_outputs) and (n_problems, n_outputs), on the part's standardised features.
+        Shapes (d, n_outputs, n_problems) and (n_outputs, n_problems), on the part's standardised features.
     n_iterations, converged : np.ndarray
         Shape (n_problems,).
     """
@@ -110,9 +111,8 @@ class _Way:
     size: Array
 
     def keep(self, kept: Array) -> "_Way":
-        return _Way(
-            self.along[:, kept], self.free[kept], self.gradient[:, kept], self.slope[kept], self.size[kept]
-        )  # fmt: skip
+        names = ("along", "free", "gradient", "slope", "size")
+        return _Way(*(getattr(self, name)[..., kept] for name in names))
 
 
 class _Batch:
@@ -127,11 +127,11 @@ class _Batch:
         self.features, self.basis, self.eigenvalues = design.features, design.basis, design.strength
         self.n_plain = design.features.shape[1] - design.inverse_scale.shape[0]
         self.binary = n_classes == 2
-        self.inverse = design.inverse_scale[:, problems.part][:, :, None]
-        self.shift = design.shift[:, problems.part][:, :, None]
-        self.rows = design.rows[:, problems.part][:, :, None]
-        self.n_train = self.rows.sum(0)[:, 0]
-        self.weakness = 1.0 / problems.strength[:, None]
+        self.inverse = design.inverse_scale[:, None, problems.part]
+        self.shift = design.shift[:, None, problems.part]
+        self.rows = design.rows[:, None, problems.part]
+        self.n_train = self.rows.sum(0)[0]
+        self.weakness = 1.0 / problems.strength
         if self.basis is not None:
             # A gradient on the features as they are over all rows lies in the basis, whatever the part's scaling.
             even = self.xp.asarray(design.even)[:, None, None]
@@ -139,29 +139,28 @@ class _Batch:
             self.stretch = self.xp.where(even, 1.0 / self.xp.clip(self.inverse, 1e-3, None), 1.0)
         chosen = labels[:, problems.labeling]
         if self.binary:
-            self.wanted = self.xp.astype(chosen, self.features.dtype)[:, :, None] * self.rows
+            self.wanted = self.xp.astype(chosen, self.features.dtype)[:, None] * self.rows
             self.middle = 0.5 * self.rows - self.wanted
         else:
             classes = self.xp.asarray(np.arange(n_classes))
             classes = classes.to(chosen.device) if hasattr(chosen, "is_cuda") else classes
-            self.wanted = self.xp.astype(chosen[:, :, None] == classes, self.features.dtype) * self.rows
+            self.wanted = self.xp.astype(chosen[:, None] == classes[:, None], self.features.dtype) * self.rows
             self.middle = self.wanted[:0]
 
     def keep(self, kept: Array) -> None:
-        names = ("inverse", "shift", "rows", "wanted", "middle", *(("stretch",) if self.basis is not None else ()))
-        for name in names:
-            setattr(self, name, getattr(self, name)[:, kept])
-        self.n_train, self.weakness = self.n_train[kept], self.weakness[kept]
+        names = ["inverse", "shift", "rows", "wanted", "middle", "n_train", "weakness"]
+        for name in names if self.basis is None else [*names, "stretch"]:
+            setattr(self, name, getattr(self, name)[..., kept])
 
     def product(self, left: Array, right: Array) -> Array:
-        """Return left @ right for `right` of shape (m, n_problems, n_outputs)."""
+        """Return left @ right for `right` of shape (m, n_outputs, n_problems)."""
         return (left @ right.reshape(right.shape[0], -1)).reshape(left.shape[0], *right.shape[1:])
 
     def inner(self, one: Array, other: Array) -> Array:
         """Return the inner product of every problem, shape (n_problems,)."""
         if isinstance(one, np.ndarray):
-            return np.einsum("npk,npk->p", one, other)  # twice as fast, without the product in memory
-        return (one * other).sum(0).sum(1)
+            return np.einsum("nkp,nkp->p", one, other)  # twice as fast, without the product in memory
+        return (one * other).sum(0).sum(0)
 
     def forth(self, coefficients: Array, intercepts: Array) -> Array:
         own = coefficients[self.n_plain :]
@@ -188,8 +187,8 @@ class _Batch:
             found *= 0.5 * self.rows
             found += self.middle
             return found
-        powers = xp.exp(values - xp.max(values, axis=2, keepdims=True))
-        return powers * (self.rows / powers.sum(2)[:, :, None]) - self.wanted
+        powers = xp.exp(values - xp.max(values, axis=1, keepdims=True))
+        return powers * (self.rows / powers.sum(1)[:, None]) - self.wanted
 
     def weights(self, residuals: Array) -> Array:
         """Return every row's and output's curvature: p (1 - p), which of two classes is |p - y| (1 - |p - y|)."""
@@ -203,7 +202,7 @@ class _Batch:
         if self.binary:
             return self.inner(self.weights(residuals), moved * moved)
         weighted = (residuals + self.wanted) * moved
-        return self.inner(weighted, moved) - (weighted.sum(2) ** 2).sum(0)
+        return self.inner(weighted, moved) - (weighted.sum(1) ** 2).sum(0)
 
     def precondition(self, residuals: Array, gradient: Array, slope: Array) -> tuple[Array, Array]:
         """Return Newton's step, were the rows of equal weight and the features centred."""
@@ -228,33 +227,33 @@ class _Batch:
         """Return where to go from here; problems that would go uphill turn to the preconditioned gradient."""
         xp = self.xp
         ahead, ahead_free = self.precondition(residuals, gradient, slope)
-        size = self.inner(gradient, ahead) + (slope * ahead_free).sum(1)
+        size = self.inner(gradient, ahead) + (slope * ahead_free).sum(0)
         ahead *= -1.0
         along, free = ahead, -ahead_free
         if before is not None:
-            turned = size + self.inner(before.gradient, ahead) - (before.slope * ahead_free).sum(1)
+            turned = size + self.inner(before.gradient, ahead) - (before.slope * ahead_free).sum(0)
             share = xp.clip(turned / before.size, 0.0, None)
-            rising = self.inner(gradient, before.along) + (slope * before.free).sum(1)
-            share = (share * (share * rising < size))[:, None]
+            rising = self.inner(gradient, before.along) + (slope * before.free).sum(0)
+            share = share * (share * rising < size)
             along += share * before.along
             free = free + share * before.free
         return _Way(along, free, gradient, slope, xp.clip(size, 1e-30, None))
 
     def length(self, residuals: Array, values: Array, moved: Array, w: Array, along: Array) -> Array:
-        """Return how far along a direction the penalised loss is least, shape (n_problems, 1), by Newton's method."""
-        xp, weakness = self.xp, self.weakness[:, 0]
-        mixed, square = self.inner(w, along) * weakness, self.inner(along, along) * weakness
+        """Return how far along a direction the penalised loss is least, shape (n_problems,), by Newton's method."""
+        xp = self.xp
+        mixed, square = self.inner(w, along) * self.weakness, self.inner(along, along) * self.weakness
         length = xp.zeros_like(mixed)
         for number in range(LINE_STEPS):
             if number:
-                residuals = self.residuals(values + length[:, None] * moved)
+                residuals = self.residuals(values + length * moved)
             first = self.inner(residuals, moved) + mixed + length * square
             second = self.curvature(residuals, moved) + square
             further = length - first / xp.clip(second, 1e-30, None)
             # Far from the least, where rows are all but certain, a Newton step can be any length.
             most = xp.full_like(length, 2.0) if not number else 4.0 * length
             length = xp.where(further > 0.0, xp.minimum(further, most), length / 2.0)
-        return length[:, None]
+        return length
 
 
 def solve(
@@ -298,19 +297,19 @@ def solve(
         residuals = batch.residuals(values)
         gradient, slope = batch.back(residuals)
         gradient += w * batch.weakness
-        steepest = xp.maximum(xp.max(xp.abs(gradient), axis=(0, 2)), xp.max(xp.abs(slope), axis=1))
+        steepest = xp.maximum(xp.max(xp.abs(gradient), axis=(0, 1)), xp.max(xp.abs(slope), axis=0))
         done = host(steepest <= tolerance * batch.n_train)
         ended = done | (iteration == MAX_ITERATIONS)
         n_iterations[left], converged[left] = iteration, done
         if ended.any():
             gone, kept = xp.asarray(np.flatnonzero(ended)), xp.asarray(np.flatnonzero(~ended))
-            found_w[:, left[ended]], found_b[left[ended]] = w[:, gone], b[gone]
-            found_values[:, left[ended]] = values[:, gone]
+            found_w[..., left[ended]], found_b[..., left[ended]] = w[..., gone], b[..., gone]
+            found_values[..., left[ended]] = values[..., gone]
             left = left[~ended]
             if not len(left):
                 break
-            w, b, values, residuals = w[:, kept], b[kept], values[:, kept], residuals[:, kept]
-            gradient, slope = gradient[:, kept], slope[kept]
+            w, b, values, residuals = w[..., kept], b[..., kept], values[..., kept], residuals[..., kept]
+            gradient, slope = gradient[..., kept], slope[..., kept]
             before = before and before.keep(kept)
             batch.keep(kept)
         before = batch.direction(residuals, gradient, slope, before)
