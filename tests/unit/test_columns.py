@@ -127,6 +127,13 @@ def test_every_description_is_a_text_of_its_own():
         assert "|" not in "".join(row.values()), row
 
 
+def test_what_was_read_in_training_is_said_of_the_embedded_model_alone():
+    """Of another model nobody knows it, and the parts of a data set are the same for all."""
+    meanings = [row["meaning"] for row in columns.dictionary().to_dict("records") if row["column"] == "part"]
+    assert meanings
+    assert not [meaning for meaning in meanings if "embedded model" not in meaning]
+
+
 def test_docs_tables_is_what_the_command_writes(root):
     found = (root / "docs" / "tables.md").read_text(encoding="utf-8")
     assert found == document(), "python -m linear_probing.estimation.columns_document --output docs/tables.md"

@@ -50,7 +50,8 @@ SHARED: dict[str, Column] = {
     "task": Column(TEXT, "data set and label, as `cities.truth`"),
     "part": Column(
         TEXT,
-        "`all` targets, or those of whose group the model read verdicts in training (`seen`), or none (`unseen`)",
+        "`all` targets, or those of cities, pairs and nouns of which the embedded model, whichever is probed, read a "
+        "verdict or an agreeing verb in training (`seen`), or none (`unseen`)",
     ),
     "split": Column(TEXT, "what is held out: `group`, `country`, `numbers`; `types` holds out rows, and no type"),
     "probe": Column(TEXT, "the probe's name in the configuration"),
