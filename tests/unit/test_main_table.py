@@ -11,6 +11,7 @@ from linear_probing import settings
 from linear_probing.drawing.tables import FigureError
 from linear_probing.writing import __main__ as command
 from linear_probing.writing import main_table, numbers, rendering
+from linear_probing.writing.note import note
 from linear_probing.writing.reading import PaperError
 
 NEEDED = ("best_layer.csv", "selectivity.csv", "best_layer_significance.csv")
@@ -61,27 +62,59 @@ def test_a_row_has_the_tables_numbers(atlas, folder):
     }
 
 
-def test_an_undefined_number_is_a_dash_and_the_note_says_so(atlas, folder):
+def test_an_undefined_number_is_a_dash_and_the_note_says_why(atlas, folder):
     where = {"model": "atlas", "task": "place.position", "part": "unseen"}
     assert numbers.ABSENT not in shown(atlas, folder, "place.position").values()
+    rows = main_table.rows(atlas, folder, "atlas")
+    assert note(atlas, rows).endswith(" –: no control task, which needs types that recur.")
+    assert "–:" not in note(atlas, [row for row in rows if row.control == row.control])
     change(folder, "best_layer.csv", {"lower": np.nan, "upper": np.nan}, **where)
     change(folder, "best_layer_significance.csv", {"p_holm": np.nan}, **where)
     found = shown(atlas, folder, "place.position")
     assert (found["estimate"], found["p (Holm)"]) == (".84 –", "–")
-    rows = main_table.rows(atlas, folder, "atlas")
-    assert "–: not defined" in main_table.note(atlas, rows)
-    defined = [replace(row, control=0.5, selectivity=0.1, lower=0.1, upper=0.9, p_holm=0.1) for row in rows]
-    assert "–:" not in main_table.note(atlas, defined)
+    assert note(atlas, main_table.rows(atlas, folder, "atlas")).endswith(
+        " –: no interval, for want of groups or of defined resamples; no control task, which needs types that recur; "
+        "a score that is not defined."
+    )
 
 
-def test_without_permutations_controls_and_twins_the_table_still_reads(atlas, folder):
+def test_the_note_says_nothing_of_what_the_table_lacks(atlas, folder):
     for name in NEEDED[1:]:
         header = (folder / name).read_text().splitlines()[0]
         (folder / name).write_text(header + "\n")
-    study = replace(atlas, models=atlas.models[:1])
+    tasks = tuple(replace(task, splits=("group",)) for task in atlas.tasks)
+    study = replace(atlas, models=atlas.models[:1], tasks=tasks, n_permutations=0)
     found = shown(study, folder, "cities.truth")
     assert [found[name] for name in ("random weights", "selectivity", "p (Holm)")] == ["–"] * 3
-    assert "Random weights" not in main_table.note(study, main_table.rows(study, folder, "atlas"))
+    plain = {"control": np.nan, "lower": np.nan, "upper": np.nan, "part": "all"}
+    rows = [replace(row, **plain) for row in main_table.rows(study, folder, "atlas")]
+    assert note(study, rows) == (
+        "Every task beside its controls. Estimates of atlas, groups held out, at the layer that inner folds chose. "
+        "Text alone: words and character 3-grams. –: no interval, for want of groups or of defined resamples; "
+        "no twin with random weights; no control task, which needs types that recur; no permutations."
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        (("unseen", "unseen"), "On the unseen part: cities, pairs and nouns of which the embedded model read no "),
+        (("unseen", "all"), "On the unseen part, where there is one: cities, pairs and nouns of which the embedded "),
+        (("all", "all"), "controls. Estimates of atlas"),
+    ],
+)
+def test_the_note_says_of_whom_nothing_was_read_where_there_is_such_a_part(atlas, folder, parts, says):
+    """What another model read is not known: the parts are those of the embedded model."""
+    rows = main_table.rows(atlas, folder, "atlas")
+    assert says in note(atlas, [replace(row, part=part) for row, part in zip(rows, parts, strict=False)])
+
+
+@pytest.mark.parametrize(
+    ("n_twins", "says"), [(1, "Random weights: one twin at its"), (2, "least and greatest of 2 twins, each at its")]
+)
+def test_the_note_counts_the_twins_that_the_table_has(atlas, folder, n_twins, says):
+    rows = [replace(row, random=row.random[:n_twins]) for row in main_table.rows(atlas, folder, "atlas")]
+    assert says in note(atlas, rows)
 
 
 def test_random_weights_that_come_close_are_in_bold(atlas, folder):

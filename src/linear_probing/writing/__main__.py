@@ -10,7 +10,8 @@ from linear_probing import settings
 from linear_probing.settings import Study
 from linear_probing.stage import replace_file, run
 from linear_probing.writing import rendering
-from linear_probing.writing.main_table import note, rows
+from linear_probing.writing.main_table import rows
+from linear_probing.writing.note import note
 from linear_probing.writing.reading import PaperError
 
 BEGIN, END = "<!-- main table: python -m linear_probing.writing --help -->", "<!-- end of the main table -->"

@@ -34,13 +34,6 @@ OWN = ("model", "task", "part", "metric", "estimate", "lower", "upper", "text_ba
 SELECTIVITY_KEYS, SELECTIVE = ["model", "task", "part", "layer"], ("selectivity", "lower", "upper")
 RANDOM = HEADER.index("random weights")
 
-UNSEEN_SAID = "On the unseen part: cities, pairs and nouns of which the model read no verdict and no agreeing verb."
-CONTROLS_SAID = (
-    "Text alone: words and character 3-grams.",
-    "Control task: one random label per type; selectivity is task less control, both with the types in training.",
-    "p: label permutations, for the best of all layers, Holm over the tasks.",
-)
-
 
 @dataclass(frozen=True)
 class Row:
@@ -174,25 +167,3 @@ def cells(row: Row) -> list[str]:
         numbers.count(row.n),
         numbers.count(row.n_groups),
     ]
-
-
-def note(study: Study, found: Sequence[Row]) -> str:
-    """Return what a reader must know to read the table."""
-    model, confidence = found[0].model, f"{100 * study.bootstrap.confidence:g} %"
-    twins = len(study.twins_of(study.model(model)))
-    sentences = ["Every task beside its controls."]
-    if all(row.part == UNSEEN for row in found):
-        sentences.append(UNSEEN_SAID)
-    sentences.append(
-        f"Estimates of {model} with {confidence} intervals, groups held out, at the layer that inner folds"
-    )
-    sentences[-1] += " chose."
-    if twins:
-        close = any(row.random_is_close for row in found)
-        bold = f", bold where within {numbers.score(CLOSE)} of the estimate" if close else ""
-        each = f"least and greatest of {twins} twins, each" if twins > 1 else "one twin"
-        sentences.append(f"Random weights: {each} at its own best layer{bold}.")
-    sentences += CONTROLS_SAID
-    if any(numbers.ABSENT in cells(row) for row in found):
-        sentences.append(f"{numbers.ABSENT}: not defined; a control task needs types that recur.")
-    return " ".join(sentences)

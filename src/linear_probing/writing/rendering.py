@@ -7,7 +7,8 @@ from textwrap import fill
 
 from linear_probing.settings import Study
 from linear_probing.writing import numbers
-from linear_probing.writing.main_table import HEADER, RANDOM, Row, cells, frame, note, rows
+from linear_probing.writing.main_table import HEADER, RANDOM, Row, cells, frame, rows
+from linear_probing.writing.note import note
 
 PRECISION = "%.6g"
 WIDTH = 120

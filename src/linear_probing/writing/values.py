@@ -11,7 +11,8 @@ from typing import Any
 from linear_probing.settings import Study
 from linear_probing.writing import checks, evidence, findings, numbers
 from linear_probing.writing.evidence import Evidence, phrase
-from linear_probing.writing.main_table import HEADER, RANDOM, Row, cells, note
+from linear_probing.writing.main_table import HEADER, RANDOM, Row, cells
+from linear_probing.writing.note import note
 
 FINDINGS: dict[str, Callable[[Evidence], findings.Finding]] = {
     "significance": findings.significance,
