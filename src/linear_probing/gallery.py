@@ -16,9 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from linear_probing import records, settings
-from linear_probing.artefacts import Artefacts, shown
 from linear_probing.drawing.plan import planned
-from linear_probing.settings import Study
 from linear_probing.stage import StudyError, replace_file, run
 
 LOG = logging.getLogger("gallery")
@@ -38,30 +36,7 @@ Told = Mapping[str, Mapping[str, str]]
 
 
 class GalleryError(StudyError):
-    """Figures that are not there, or that no page can show."""
-
-
-def current_figures(study: Study) -> Path:
-    """Return the folder of a study's figures.
-
-    Raises
-    ------
-    GalleryError
-        If they are absent, or are not of today's code and configuration.
-    RecordError
-        If one is not what was drawn.
-    """
-    paths = Artefacts(study)
-    record = Path(paths.record(paths.figures))
-    if not record.is_file():
-        raise GalleryError(
-            f"{study.name} has no figures of today's code and configuration",
-            file=record,
-            likely="they were not drawn since the last change",
-            do=f"make figures CONFIG={shown(study.file)}",
-        )
-    records.check(record.parent)
-    return record.parent
+    """Figures that cannot be read, or that no page can show."""
 
 
 def small(image: Image.Image) -> bytes:
@@ -159,7 +134,9 @@ def main() -> None:
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     order = [one.name for one in planned(study)]
-    n_pictures = write(current_figures(study), arguments.output, study.name, arguments.config.as_posix(), order)
+    folder = records.current(study, "figures")
+    records.check(folder)
+    n_pictures = write(folder, arguments.output, study.name, arguments.config.as_posix(), order)
     LOG.info("%s: %d pictures in %s", study.name, n_pictures, arguments.output)
 
 

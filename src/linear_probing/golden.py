@@ -19,7 +19,6 @@ from pathlib import Path
 import yaml
 
 from linear_probing import records, settings
-from linear_probing.artefacts import Artefacts
 from linear_probing.provenance import ROOT, digest
 from linear_probing.settings import Study
 from linear_probing.stage import StudyError, replace_folder, run
@@ -59,26 +58,6 @@ def configuration_digest(path: Path) -> str:
     """Return the digest of all that a configuration says but the study's name; comments and order do not count."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     return digest({key: value for key, value in content.items() if key != "name"})
-
-
-def current_statistics(study: Study) -> Path:
-    """Return the folder of a study's statistics.
-
-    Raises
-    ------
-    GoldenError
-        If they are absent, or are not of today's code and configuration.
-    """
-    paths = Artefacts(study)
-    record = Path(paths.record(paths.statistics))
-    if not record.is_file():
-        raise GoldenError(
-            f"{study.name} has no statistics of today's code and configuration",
-            file=record,
-            likely="the workflow has not run since the last change",
-            do=f"snakemake --cores 2 --configfile {study.file}",
-        )
-    return record.parent
 
 
 def read_table(path: Path, do: str) -> Table:
@@ -217,7 +196,7 @@ def main() -> None:
     if reason:
         sys.stdout.write(f"{study.name}: not compared, since {reason}\n")
         return
-    folder = current_statistics(study)
+    folder = records.current(study, "statistics")
     if arguments.write:
         write(folder, golden, tolerances, made_of)
     n_rows = check(study, folder, golden, tolerances)

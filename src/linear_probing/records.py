@@ -30,6 +30,11 @@ RUNS = "runs"
 RUN_FIELDS = {"artefact", "command", "started", "seconds", "peak_memory_gb", "files"}
 PATTERNS = ("record.json", "record-*.json", "shard-*-of-*.json")
 REMAKE = "delete the folder {} and run snakemake again"
+LAST = {
+    "statistics": ("tables", "snakemake --cores 2 --configfile {}"),
+    "figures": ("figures", "make figures CONFIG={}"),
+}
+"""Stages whose folders carry no digest and that others read: what they hold, and the command that makes it anew."""
 
 
 class RecordError(StudyError):
@@ -124,6 +129,50 @@ def check(folder: Path) -> None:
             )
 
 
+def check_current(paths: artefacts.Artefacts, stage: str, folder: Path) -> None:
+    """Check that a folder of a stage is of today's code and configuration: its place has no digest, its record has.
+
+    What stands there may be of other code or of another study, and would go by the name of this one.
+
+    Parameters
+    ----------
+    paths : Artefacts
+        The study's.
+    stage : str
+        One of `LAST`.
+    folder : Path
+        Where the stage's output stands.
+
+    Raises
+    ------
+    RecordError
+        If the record of today's digest is not in it.
+    """
+    record = folder / Path(paths.record(getattr(paths, stage))).name
+    if not record.is_file():
+        what, command = LAST[stage]
+        raise RecordError(
+            f"{paths.study.name} has no {what} of today's code and configuration in {folder}",
+            file=record,
+            likely="the workflow has not run, or not since the last change",
+            do=command.format(artefacts.shown(paths.study.file)),
+        )
+
+
+def current(study: Study, stage: str) -> Path:
+    """Return the folder of a study's tables or figures, of which `check_current` holds.
+
+    Raises
+    ------
+    RecordError
+        If they are absent, or not of today's code and configuration.
+    """
+    paths = artefacts.Artefacts(study)
+    folder = Path(getattr(paths, stage))
+    check_current(paths, stage, folder)
+    return folder
+
+
 def check_replaceable(folder: Path, name: str | None = None) -> None:
     """Check that all that stands in a folder, or one file of it, was written by this project and is as it was written.
 
@@ -174,14 +223,8 @@ def today(study: Study, stage: str, output: Path, inputs: Sequence[Path]) -> Mad
             likely="an input was named by hand",
             do=f"name {', '.join(expected)}, or an output outside {artefacts.RESULTS}",
         )
-    if paths.statistics in read and not Path(paths.record(paths.statistics)).is_file():
-        # Its path has no digest: what stands there may be of other code, and would go by the name of today's.
-        raise RecordError(
-            f"{study.name} has no tables of today's code and configuration in {paths.statistics}",
-            file=paths.record(paths.statistics),
-            likely="the workflow has not run, or not since the last change",
-            do=f"snakemake --cores 2 --configfile {artefacts.shown(study.file)}",
-        )
+    if paths.statistics in read:
+        check_current(paths, "statistics", Path(paths.statistics))
     for name, versions in made.pins.items():
         found = _version(name)
         if (found or "").split("+")[0] not in versions:

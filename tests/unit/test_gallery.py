@@ -89,7 +89,7 @@ def test_a_missing_file_is_named(drawn, tmp_path, gone):
     ("module", "says", "do"),
     [
         ("figures", "RecordError: tiny has no tables of today's code and configuration", "snakemake --cores 2"),
-        ("gallery", "GalleryError: tiny has no figures of today's code and configuration", "make figures CONFIG="),
+        ("gallery", "RecordError: tiny has no figures of today's code and configuration", "make figures CONFIG="),
     ],
 )
 def test_what_is_missing_is_named_with_the_command_that_makes_it(root, tmp_path, module, says, do):

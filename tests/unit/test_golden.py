@@ -142,8 +142,9 @@ def test_the_command_says_that_it_does_not_compare(root, tiny_content, tmp_path,
 
 def test_statistics_of_other_code_are_not_compared(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(GoldenError, match="tiny has no statistics of today's code") as error:
-        golden.current_statistics(tiny)
+    monkeypatch.setattr("sys.argv", ["golden", "--config", str(tiny.file)])
+    with pytest.raises(RecordError, match="tiny has no tables of today's code") as error:
+        golden.main()
     assert f"do:     snakemake --cores 2 --configfile {tiny.file}" in str(error.value)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from linear_probing import settings
+from linear_probing import artefacts, records, settings
 from linear_probing.drawing.tables import FigureError
+from linear_probing.records import RecordError
 from linear_probing.writing import __main__ as command
 from linear_probing.writing import main_table, numbers, rendering
 from linear_probing.writing.note import note
@@ -212,3 +213,50 @@ def test_a_table_replaces_what_stood_between_the_marks_and_nothing_else(tmp_path
             PaperError, match=r"(?s)README.md has no place for the main table.*do:     write these lines"
         ):
             command.replaced(wrong, "new\n", tmp_path / "README.md")
+
+
+def write_into(monkeypatch, config, statistics, file):
+    arguments = {"--config": config, "--statistics": statistics, "--into": file}
+    monkeypatch.setattr("sys.argv", ["writing", *(str(part) for pair in arguments.items() for part in pair)])
+    command.main()
+
+
+@pytest.fixture
+def marked(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(f"{command.BEGIN}\n{command.END}\n")
+    return path
+
+
+def test_golden_tables_are_written_with_their_own_configuration_alone(root, marked, monkeypatch):
+    golden = root / "tests" / "golden" / "atlas"
+    with pytest.raises(PaperError, match=r"(?s)tables are not those of tiny: .*digest.*do:     name the tables and"):
+        write_into(monkeypatch, root / "config" / "tiny.yaml", golden, marked)
+    write_into(monkeypatch, root / "config" / "study.yaml", golden, marked)
+    assert "| Place of a city | R² | 2 |" in marked.read_text(encoding="utf-8")
+
+
+def test_tables_with_a_record_are_written_if_it_is_todays_and_they_are_as_it_says(root, folder, marked, monkeypatch):
+    monkeypatch.chdir(folder)
+    config = root / "config" / "study.yaml"
+    paths = artefacts.Artefacts(settings.load(config))
+    made, files = paths.made[paths.statistics], [folder / name for name in NEEDED]
+    other = folder / "record-0123456789.json"
+    records.write(other, made, files)
+    with pytest.raises(RecordError, match=r"(?s)atlas has no tables of today's code.*do:     snakemake --cores 2"):
+        write_into(monkeypatch, config, folder, marked)
+    other.rename(folder / f"record-{made.digest}.json")
+    write_into(monkeypatch, config, folder, marked)
+    change(folder, "best_layer.csv", {"estimate": 0.4}, model="atlas")
+    with pytest.raises(RecordError, match=r"best_layer\.csv is not what was written"):
+        write_into(monkeypatch, config, folder, marked)
+
+
+def test_tables_by_hand_have_nothing_to_be_compared_with(root, folder, marked, monkeypatch):
+    write_into(monkeypatch, root / "config" / "study.yaml", folder, marked)
+    assert "Every task beside its controls" in marked.read_text(encoding="utf-8")
+
+
+def test_a_file_that_is_not_there_is_told(root, folder, tmp_path, monkeypatch):
+    with pytest.raises(PaperError, match=r"(?s)absent\.md cannot be read.*do:     name a Markdown file"):
+        write_into(monkeypatch, root / "config" / "study.yaml", folder, tmp_path / "absent.md")

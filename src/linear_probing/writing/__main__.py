@@ -1,12 +1,15 @@
 """The main table of any study, without a paper: as files, or in place of the one that stands in a Markdown file.
 
 python -m linear_probing.writing --config FILE --statistics FOLDER (--output FOLDER | --into README.md)
+
+Tables with a record, and golden ones, must be of the configuration; those without either were written by hand.
 """
 
 import argparse
 from pathlib import Path
 
-from linear_probing import settings
+from linear_probing import golden, records, settings
+from linear_probing.artefacts import Artefacts
 from linear_probing.settings import Study
 from linear_probing.stage import replace_file, run
 from linear_probing.writing import rendering
@@ -15,6 +18,49 @@ from linear_probing.writing.note import note
 from linear_probing.writing.reading import PaperError
 
 BEGIN, END = "<!-- main table: python -m linear_probing.writing --help -->", "<!-- end of the main table -->"
+
+
+def check_tables(study: Study, folder: Path) -> None:
+    """Check that tables are of a study's configuration, as far as their folder says what they are of.
+
+    Raises
+    ------
+    PaperError
+        If they are golden tables of another configuration.
+    RecordError
+        If they have a record, but none of today's code and configuration, or are not as they were written.
+    """
+    if (folder / golden.CONFIGURATION).is_file():
+        reason = golden.not_compared(study, folder, golden.configuration_digest(study.file))
+        if reason:
+            raise PaperError(
+                f"the tables are not those of {study.name}: {reason}",
+                file=folder / golden.CONFIGURATION,
+                likely="--statistics or --config is of another study, or the configuration was edited since",
+                do="name the tables and the configuration of one study",
+            )
+    elif records.find(folder):
+        records.check_current(Artefacts(study), "statistics", folder)
+        records.check(folder)
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a Markdown file.
+
+    Raises
+    ------
+    PaperError
+        If it is not there or is no text.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PaperError(
+            f"{file.name} cannot be read: {error}",
+            file=file,
+            likely="a misspelt path",
+            do="name a Markdown file with marks around its main table, or --output for the table alone",
+        ) from error
 
 
 def replaced(text: str, table: str, file: Path) -> str:
@@ -52,13 +98,12 @@ def main() -> None:
     target.add_argument("--into", type=Path, help="Markdown file with marks around its main table")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
+    check_tables(study, arguments.statistics)
     if arguments.output:
         arguments.output.mkdir(parents=True, exist_ok=True)
         rendering.write(study, arguments.statistics, arguments.output)
     else:
-        text = replaced(
-            arguments.into.read_text(encoding="utf-8"), first_table(study, arguments.statistics), arguments.into
-        )
+        text = replaced(read_text(arguments.into), first_table(study, arguments.statistics), arguments.into)
         with replace_file(arguments.into) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
