@@ -195,6 +195,16 @@ def test_a_cut_table_and_one_of_another_study_are_told(atlas, folder):
         main_table.rows(atlas, folder, "atlas")
 
 
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_row_that_stands_twice_is_told(atlas, folder, name):
+    table = pd.read_csv(folder / name)
+    chosen = table[(table["model"] == "atlas") & (table["task"] == "place.position")]
+    pd.concat([table, chosen]).to_csv(folder / name, index=False)
+    says = rf"(?s){name} has \d+ of its rows again, expected each once.*model atlas, task place.*do:     run snakemake"
+    with pytest.raises(PaperError, match=says):
+        main_table.rows(atlas, folder, "atlas")
+
+
 def test_readme_shows_the_golden_table(root, atlas):
     expected = command.first_table(atlas, root / "tests" / "golden" / "atlas")
     text = (root / "README.md").read_text(encoding="utf-8")

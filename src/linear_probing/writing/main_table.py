@@ -14,7 +14,7 @@ import pandas as pd
 from linear_probing.drawing.curves import CLOSE, METRICS, headline_part, title
 from linear_probing.settings import Study
 from linear_probing.writing import numbers
-from linear_probing.writing.reading import MAKE, PaperError, table
+from linear_probing.writing.reading import MAKE, PaperError, check_once, table
 
 GROUP, UNSEEN, HEADLINE = "group", "unseen", "headline"
 HEADER = (
@@ -31,7 +31,13 @@ HEADER = (
     "groups",
 )
 OWN = ("model", "task", "part", "metric", "estimate", "lower", "upper", "text_baseline", "control")
-SELECTIVITY_KEYS, SELECTIVE = ["model", "task", "part", "layer"], ("selectivity", "lower", "upper")
+KEYS = {
+    "best_layer.csv": ["model", "task", "part"],
+    "selectivity.csv": ["model", "task", "part", "layer"],
+    "best_layer_significance.csv": ["model", "task"],
+}
+"""What tells the rows of each table apart, of those that are read."""
+SELECTIVE = ("selectivity", "lower", "upper")
 RANDOM = HEADER.index("random weights")
 
 
@@ -95,13 +101,11 @@ def rows(study: Study, folder: Path, model: str) -> list[Row]:
     Raises
     ------
     PaperError
-        If a table is missing, or the model has no row.
+        If a table is missing or has a row twice, or the model has no row.
     """
-    best = table(folder, "best_layer.csv")
-    best = best[best["split"] == GROUP]
-    selective = table(folder, "selectivity.csv").set_index(SELECTIVITY_KEYS)
-    tested = table(folder, "best_layer_significance.csv")
-    tested = tested[tested["family"] == HEADLINE].set_index(["model", "task"])
+    best = _read(folder, "best_layer.csv", split=GROUP)
+    selective = _read(folder, "selectivity.csv")
+    tested = _read(folder, "best_layer_significance.csv", family=HEADLINE)
     twins = [twin.name for twin in study.twins_of(study.model(model))]
     found = []
     for task in [task.name for task in study.tasks]:
@@ -119,11 +123,20 @@ def rows(study: Study, folder: Path, model: str) -> list[Row]:
     return found
 
 
+def _read(folder: Path, name: str, **wanted: str) -> pd.DataFrame:
+    """Return the rows of a table whose columns are as wanted, indexed by what tells them apart."""
+    found = table(folder, name)
+    for column, value in wanted.items():
+        found = found[found[column] == value]
+    check_once(found, KEYS[name], folder / name)
+    return found.set_index(KEYS[name], drop=False)
+
+
 def _row(
     own: pd.Series, best: pd.DataFrame, twins: Sequence[str], selective: pd.DataFrame, tested: pd.DataFrame
 ) -> Row:
     others = best[(best["task"] == own["task"]) & (best["part"] == own["part"]) & best["model"].isin(twins)]
-    key = tuple(own[name] for name in SELECTIVITY_KEYS)
+    key = tuple(own[name] for name in KEYS["selectivity.csv"])
     beside = {name: selective.loc[key, name] if key in selective.index else float("nan") for name in SELECTIVE}
     pair = (own["model"], own["task"])
     return Row(

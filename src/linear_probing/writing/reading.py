@@ -1,5 +1,6 @@
 """The tables that the main table and the paper are made of, read with the kinds that estimation/columns.py says."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +52,34 @@ def table(folder: Path, name: str) -> pd.DataFrame:
         return pd.DataFrame(columns=list(columns))
     kinds = {key: NUMBER if one.kind == WHOLE and one.empty != NEVER else one.kind for key, one in columns.items()}
     return read_table(path, kinds)
+
+
+def check_once(found: pd.DataFrame, keys: Sequence[str], path: Path) -> None:
+    """Check that no two rows of a table have the same keys: else a cell of the main table would be either's.
+
+    Parameters
+    ----------
+    found : pd.DataFrame
+        The rows that are read.
+    keys : Sequence[str]
+        Columns that tell them apart.
+    path : Path
+        The table's file, for the error.
+
+    Raises
+    ------
+    PaperError
+        With the first row that is there again.
+    """
+    again = found[found.duplicated(list(keys))]
+    if not again.empty:
+        row = ", ".join(f"{key} {again.iloc[0][key]}" for key in keys)
+        raise PaperError(
+            f"{path.name} has {len(again):,} of its rows again, expected each once; the first: {row}",
+            file=path,
+            likely="tables of two runs were joined, or the file was edited",
+            do=MAKE,
+        )
 
 
 def _is_empty(path: Path) -> bool:
