@@ -319,6 +319,18 @@ def test_a_sentence_is_chosen_by_the_tables(
     assert [words for words in says_no_more if words in usual], "else the second line would hold of any paper"
 
 
+def test_the_last_layer_is_the_models_and_not_the_last_that_was_looked_at(root, atlas, usual, tables, figures):
+    table = pd.read_csv(tables / "layers.csv")
+    table[table["layer"] <= 4].to_csv(tables / "layers.csv", index=False)
+    change(tables, "best_layer.csv", {"layer": 4}, **GROUPED, task="cities.truth")
+    text = read(root, replace(atlas, layers=(0, 2, 4)), tables, figures)
+    assert "at all seven layers, counted" in usual
+    assert "at layers 0, 2 and 4, counted" in text
+    for words in ("the last layer there is", "A layer behind truth"):
+        assert words in usual
+        assert words not in text
+
+
 # What a study lacks.
 
 
@@ -389,6 +401,12 @@ def test_another_model_needs_another_paper(atlas, tables, figures, tmp_path):
 def test_a_missing_table_says_what_makes_it(atlas, tables, figures, tmp_path, name):
     (tables / name).unlink()
     with pytest.raises(PaperError, match=rf"(?s){name} is not there.*do:     run snakemake"):
+        paper.write(atlas, tables, figures, tmp_path)
+
+
+def test_a_table_of_layers_without_the_model_is_told(atlas, tables, figures, tmp_path):
+    pd.read_csv(tables / "layers.csv").head(0).to_csv(tables / "layers.csv", index=False)
+    with pytest.raises(PaperError, match=r"(?s)layers\.csv has no row of atlas.*do:     run snakemake"):
         paper.write(atlas, tables, figures, tmp_path)
 
 

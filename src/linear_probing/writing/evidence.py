@@ -9,7 +9,7 @@ import pandas as pd
 from linear_probing.drawing.curves import title
 from linear_probing.settings import Study
 from linear_probing.writing.main_table import GROUP, Row
-from linear_probing.writing.reading import table
+from linear_probing.writing.reading import MAKE, PaperError, table
 
 TABLES = (
     "layers.csv",
@@ -80,10 +80,20 @@ def read(study: Study, folder: Path, rows: Sequence[Row]) -> Evidence:
 
     Raises
     ------
+    PaperError
+        If layers.csv has no row of the model.
     PaperError, FigureError
         As `reading.table` does.
     """
-    return Evidence(study, rows[0].model, rows, {name: table(folder, name) for name in TABLES})
+    evidence = Evidence(study, rows[0].model, rows, {name: table(folder, name) for name in TABLES})
+    if evidence.find("layers.csv").empty:
+        raise PaperError(
+            f"layers.csv has no row of {evidence.model}, but best_layer.csv has",
+            file=folder / "layers.csv",
+            likely="the file was cut short, or the two are of different runs",
+            do=MAKE,
+        )
+    return evidence
 
 
 def phrase(task: str) -> str:

@@ -88,12 +88,13 @@ def _order(evidence: Evidence) -> Finding:
     keys = {"task": truth.task, "part": truth.part, "split": GROUP, "layer": place.layer}
     there = evidence.find("layers.csv", **keys)
     word = "earlier" if place.layer < truth.layer else "later" if place.layer > truth.layer else "same"
-    deepest = max(evidence.find("layers.csv")["layer"])
+    last = evidence.study.model(evidence.model).n_layers()
     return {
         "word": word,
         "place_layer": str(place.layer),
         "truth_layer": str(truth.layer),
-        "truth_is_last": truth.layer == deepest,
+        # Of the model, not of the layers that the study looked at: behind these there may be others.
+        "truth_is_last": truth.layer == last,
         "truth_there": "" if there.empty else estimate(there.iloc[0]),
     }
 
