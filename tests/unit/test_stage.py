@@ -76,6 +76,22 @@ def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_nam
     assert not output.exists()
 
 
+@pytest.mark.parametrize("words", [["--threads", "0"], ["--threads=-3"], ["--cores", "-1"]])
+def test_no_thread_is_refused_before_any_command_begins(monkeypatch, capsys, words):
+    monkeypatch.setattr("sys.argv", ["statistics", "--config", "x.yaml", *words])
+    with pytest.raises(SystemExit, match="1"):
+        stage.run(lambda: pytest.fail("it had begun"))
+    name, value = words if len(words) == 2 else words[0].split("=")
+    assert f"StudyError: {name} is {value}, expected 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["--threads", "2"], ["--threads", "x"], ["--seed", "0"], ["--threads"], ["--threads", "--5"]]
+)
+def test_other_numbers_are_for_the_command_to_judge(words):
+    stage.check_counts(words)
+
+
 @pytest.fixture
 def stored(tmp_path):
     store.write_tensors(tmp_path / SHARD, {"layer_00": np.zeros((4, 2)), "layer_06": np.ones((4, 2))}, {})
