@@ -149,6 +149,17 @@ def confidence(bootstrap: Bootstrap) -> str:
     return f"{100 * bootstrap.confidence:g} %"
 
 
+def level(bootstrap: Bootstrap) -> float:
+    """Return the p-value below which a score is called significant: what the intervals' confidence leaves of 1.
+
+    Examples
+    --------
+    >>> level(Bootstrap(n_resamples=100, confidence=0.95))
+    0.05
+    """
+    return round(1 - bootstrap.confidence, 12)
+
+
 def correction(rows: pd.DataFrame) -> str:
     """Return how p-values came about and over how many tasks they are corrected.
 

@@ -82,7 +82,7 @@ def draw(
     figure = style.new_figure(n_rows * (n_tasks * cell + AROUND) + 0.15)
     grid = figure.subplots(n_rows, len(sheets) if beside else 1, squeeze=False)
     for number, (axes, sheet) in enumerate(zip(grid.ravel(), sheets, strict=True)):
-        _sheet(axes, sheet, 1 - bootstrap.confidence)
+        _sheet(axes, sheet, captions.level(bootstrap))
         axes.set_title(sheet.model if not number else f"{sheet.model} (random weights)")
         axes.set_yticks(np.arange(n_tasks) + 0.5, names if not (beside and number) else [], rotation=0)
         axes.set_xlabel(panels.LAYER if beside or axes is grid[-1, 0] else "")
@@ -197,7 +197,7 @@ def caption(
     few = f"; {n_shown} of {n_layers} layers, chosen evenly, and those with a frame" if n_shown < n_layers else ""
     hatched = any(sheet.colours.isna().to_numpy().any() for sheet in (own, *others))
     tests = pd.concat([sheet.tests for sheet in (own, *others)])
-    level = f"{1 - bootstrap.confidence:g}"
+    level = f"{captions.level(bootstrap):g}"
     return captions.paragraph(
         [
             f"Scores of {model}{beside} by task and layer, groups held out{few}.",

@@ -6,12 +6,12 @@ Only cells that stand in the tables are compared.
 
 from typing import Any
 
+from linear_probing.drawing.captions import level
 from linear_probing.drawing.curves import CLOSE, METRICS
 from linear_probing.writing.evidence import Evidence, phrase
 from linear_probing.writing.main_table import GROUP, HEADLINE, Row
 from linear_probing.writing.numbers import digits, interval, listed, probability, score, spelt, spread
 
-ALPHA = 0.05
 CHANCE = 0.5
 """The AUROC of a score that tells nothing."""
 
@@ -43,27 +43,28 @@ def significance(evidence: Evidence) -> Finding:
     tested = [row for row in evidence.rows if row.p_holm == row.p_holm]
     if not tested:
         return None
-    found = [row for row in tested if row.p_holm <= ALPHA]
-    others = [row for row in tested if row.p_holm > ALPHA]
+    alpha = level(evidence.study.bootstrap)
+    found = [row for row in tested if row.p_holm < alpha]
+    others = [row for row in tested if row.p_holm >= alpha]
     return {
-        "alpha": score(ALPHA),
+        "alpha": f"{alpha:g}".removeprefix("0"),
         "total": spelt(len(tested)),
         "n": spelt(len(found)),
         "all": not others,
         "none": not found,
         "others": named(others),
         "greatest": probability(max(row.p_holm for row in (found or tested))),
-        "twin": _twin(evidence),
+        "twin": _twin(evidence, alpha),
     }
 
 
-def _twin(evidence: Evidence) -> Finding:
+def _twin(evidence: Evidence, alpha: float) -> Finding:
     table = evidence.find("best_layer_significance.csv", model=(evidence.twins or [""])[0], family=HEADLINE)
     table = table[table["p_holm"].notna()]
     if table.empty:
         return None
     order = [row.task for row in evidence.rows]
-    found = {task for task, p in zip(table["task"], table["p_holm"], strict=True) if p <= ALPHA}
+    found = {task for task, p in zip(table["task"], table["p_holm"], strict=True) if p < alpha}
     others = [task for task in order if task in set(table["task"]) - found]
     kept = [task for task in order if task in found]
     return {
