@@ -9,7 +9,6 @@ TEXTS ?=
 DEVICE ?= cpu
 BENCH ?=
 
-NAME = $(shell sed -n "s/^name: *\([^ \#]*\).*/\1/p" "$(CONFIG)")
 # A study is some fifty short jobs, the tests hundreds: where a container's variable forbids byte code, each compiles for
 # 3 to 8 s what it imports.
 export PYTHONDONTWRITEBYTECODE :=
@@ -20,6 +19,9 @@ BIN := .venv/bin
 # Snakemake, DVC and the rules' commands start further programs of the environment by name. Only here, not for
 # the whole file: $(PYTHON) must stay the one outside the environment that it makes.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+# The study's name, as Python reads it from YAML: in quotes, with a comment behind it. What is wrong, snakemake says.
+NAME = $(shell $(BIN)/python -c "import pathlib, sys; from linear_probing.settings import load; \
+	print(load(pathlib.Path(sys.argv[1])).name)" "$(CONFIG)" 2> /dev/null)
 PYTEST := $(RUN) OMP_NUM_THREADS=1 $(BIN)/pytest tests
 # Waiting threads sleep: where other programs run beside, those that spin take the time of those that work.
 BENCHMARK := $(RUN) OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks

@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,3 +175,15 @@ def test_a_caption_is_text_in_snakemakes_report(tmp_path):
     assert captions.category("layers") == "Curves"
     shown = publish_parts(captions.caption("layers"), writer="html")["body"]
     assert shown == "<p>a_ *b* `c` |d| x\\y</p>\n"
+
+
+@pytest.mark.parametrize("written", ["name: tiny", 'name: "tiny"', "name: 'tiny' # words", "name:\n  tiny"])
+def test_make_report_writes_into_the_studys_folder_however_its_name_is_written(root, tmp_path, written):
+    text = (root / "config" / "tiny.yaml").read_text()
+    assert text.count("\nname: tiny\n") == 1
+    config = tmp_path / "tiny.yaml"
+    config.write_text(text.replace("\nname: tiny\n", f"\n{written}\n"))
+    binaries = Path(sys.executable).parent
+    command = ["make", "--dry-run", "report", f"CONFIG={config}", f"BIN={binaries}"]
+    done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+    assert '--report "results/studies/tiny/snakemake.html"' in done.stdout
