@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from linear_probing.drawing.curves import CLOSE
+from linear_probing.writing.controls import CHANCE
 from linear_probing.writing.evidence import Evidence, phrase
-from linear_probing.writing.findings import CHANCE, Finding, estimate, metric, named
+from linear_probing.writing.findings import Finding, by_metric, estimate, metric, named
 from linear_probing.writing.main_table import Row
-from linear_probing.writing.numbers import ABSENT, count, interval, score, spelt
+from linear_probing.writing.numbers import ABSENT, count, enough, interval, score, spelt
 
 STRICTER = {"country": "place.position", "numbers": "larger_than.truth"}
 """Splits that hold out more than groups, with the task that the paper names for each."""
@@ -31,21 +32,27 @@ def leakage(evidence: Evidence) -> Finding:
     return {
         "down": None if down.empty else _leak(down.sort_values("difference").iloc[0]),
         "up": None if up.empty else _leak(up.sort_values("difference").iloc[-1]),
-        "at_best": _greatest_leak(evidence),
+        "at_best": _at_best(evidence),
     }
 
 
 def _leak(row: pd.Series) -> dict[str, str]:
-    by = f"{score(abs(row['difference']))}"
+    places = enough(row["difference"])
+    by = score(abs(row["difference"]), places)
     ends = sorted(abs(row[end]) for end in ("lower", "upper"))
     sides = {"row": score(row["row_score"]), "group": score(row["group_score"]), "layer": str(row["layer"])}
-    size = {"by": by, "interval": interval(ends[0], ends[1]), "metric": metric(row["metric"])}
+    size = {"by": by, "interval": interval(ends[0], ends[1], places), "metric": metric(row["metric"])}
     return {"task": phrase(row["task"]), **size, **sides}
 
 
-def _greatest_leak(evidence: Evidence) -> Finding:
+def _at_best(evidence: Evidence) -> list[dict[str, str]]:
+    """Return in each metric the greatest difference at the best layers."""
     found = [one for row in evidence.rows if (one := evidence.at_best("leakage.csv", row)) is not None]
-    return _leak(max(found, key=lambda one: abs(one["difference"]))) if found else None
+    return [_leak(one) for one in by_metric(found, _metric, lambda one: abs(float(one["difference"])))]
+
+
+def _metric(row: pd.Series) -> str:
+    return str(row["metric"])
 
 
 def stricter(evidence: Evidence) -> Finding:
@@ -108,12 +115,18 @@ def _pair(table: pd.DataFrame, train: str, test: str) -> Finding:
 
 
 def seeds(evidence: Evidence) -> Finding:
-    """Return the greatest spread of an estimate over dealings of the groups to folds, at the best layers."""
+    """Return, in each metric, the greatest spread over dealings of the groups to folds, at the best layers."""
     found = [one for row in evidence.rows if (one := evidence.at_best("seeds.csv", row)) is not None]
     if not found:
         return None
-    most = max(found, key=lambda one: one["sd"])
-    return {"task": phrase(most["task"]), "sd": score(most["sd"], 3), "n": spelt(int(most["n_seeds"]))}
+    most = by_metric(found, _metric, lambda one: float(one["sd"]))
+    return {
+        "n": spelt(int(found[0]["n_seeds"])),
+        "most": [
+            {"task": phrase(one["task"]), "sd": score(one["sd"], enough(one["sd"], 3)), "metric": metric(one["metric"])}
+            for one in most
+        ],
+    }
 
 
 def other_probes(evidence: Evidence) -> Finding:
@@ -128,20 +141,23 @@ def other_probes(evidence: Evidence) -> Finding:
             found[str(probe)] = {
                 "better": named([row for row, _ in better]),
                 "worse": named([row for row, _ in worse]),
-                "most": _gain(max(better, key=lambda pair: pair[1]["gain"])) if better else None,
-                "least": _gain(min(worse, key=lambda pair: pair[1]["gain"])) if worse else None,
+                "most": _gains(better),
+                "least": _gains(worse),
             }
     return found or None
 
 
-def _gain(pair: tuple[Row, pd.Series]) -> dict[str, str]:
-    row, one = pair
+def _gains(pairs: list[tuple[Row, pd.Series]]) -> list[dict[str, str]]:
+    """Return in each metric the gain, or loss, that is furthest from none."""
+    return [_gain(*pair) for pair in by_metric(pairs, lambda one: one[0].metric, lambda one: abs(one[1]["gain"]))]
+
+
+def _gain(row: Row, one: pd.Series) -> dict[str, str]:
     ends = sorted(abs(one[end]) for end in ("gain_lower", "gain_upper"))
-    places = 3 if f"{abs(one['gain']):.2f}" == "0.00" else 2
+    places = enough(one["gain"])
     return {
         "task": phrase(row.task),
-        "by": score(abs(one["gain"]), places),
-        "interval": interval(ends[0], ends[1], places),
+        "by": f"{score(abs(one['gain']), places)} {interval(ends[0], ends[1], places)}",
         "metric": metric(row.metric),
     }
 

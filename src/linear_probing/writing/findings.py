@@ -1,24 +1,20 @@
-"""What the tables say of the headline: significance, depth, random weights, text, control task and embedding.
+"""What the tables say of the headline: significance, depth and what it has over the embedding.
 
 Each function returns what a paragraph of the paper is chosen by and filled with, None where the study has no such rows.
 Only cells that stand in the tables are compared.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from linear_probing.drawing.captions import level
-from linear_probing.drawing.curves import CLOSE, METRICS
+from linear_probing.drawing.curves import METRICS
 from linear_probing.writing.evidence import Evidence, phrase
 from linear_probing.writing.main_table import GROUP, HEADLINE, Row
-from linear_probing.writing.numbers import digits, interval, listed, probability, score, spelt, spread
-
-CHANCE = 0.5
-"""The AUROC of a score that tells nothing."""
-
-OF_CITIES = ("cities.truth", "neg_cities.truth")
-"""Tasks whose false statements take another city's country."""
+from linear_probing.writing.numbers import digits, interval, listed, probability, score, spelt
 
 Finding = dict[str, Any] | None
+One = TypeVar("One")
 
 
 def named(rows: list[Row]) -> str:
@@ -29,6 +25,20 @@ def named(rows: list[Row]) -> str:
 def metric(name: str) -> str:
     """Return a metric as a sentence has it."""
     return METRICS.get(name, name)
+
+
+def by_metric(found: Sequence[One], metric_of: Callable[[One], str], size: Callable[[One], float]) -> list[One]:
+    """Return of each metric the greatest, in the order in which metrics appear: two metrics cannot be compared.
+
+    Examples
+    --------
+    >>> by_metric(["r2 .1", "auroc .7", "r2 .3"], lambda one: one.split()[0], lambda one: float(one.split()[1]))
+    ['r2 .3', 'auroc .7']
+    """
+    held: dict[str, list[One]] = {}
+    for one in found:
+        held.setdefault(metric_of(one), []).append(one)
+    return [max(own, key=size) for own in held.values()]
 
 
 def estimate(row: Any) -> str:
@@ -100,100 +110,26 @@ def _order(evidence: Evidence) -> Finding:
     }
 
 
-def random_weights(evidence: Evidence) -> Finding:
-    """Return for which tasks random weights do about as well, and where text alone does better than these."""
-    with_twins = [row for row in evidence.rows if any(value == value for value in row.random)]
-    if not with_twins:
-        return None
-    close = [row for row in with_twins if row.random_is_close]
-    clear = [row for row in with_twins if row.lower == row.lower and row.random_greatest < row.lower]
-    text = [row for row in with_twins if row.text_baseline > row.random_greatest]
-    return {
-        "n_twins": spelt(len(evidence.twins)),
-        "one_twin": len(evidence.twins) == 1,
-        "close": [{"task": phrase(row.task), "random": spread(row.random), "own": estimate(row)} for row in close],
-        "any_close": bool(close),
-        "one_close": len(close) == 1,
-        "all_clear": len(clear) == len(with_twins),
-        "n_clear": spelt(len(clear)),
-        "total": spelt(len(with_twins)),
-        "text_above": named(text),
-        "strongest_text": _strongest(text),
-    }
-
-
-def _strongest(rows: list[Row]) -> Finding:
-    if not rows:
-        return None
-    row = max(rows, key=lambda row: row.text_baseline)
-    return {"task": phrase(row.task), "text": score(row.text_baseline), "random": spread(row.random)}
-
-
-def misled_text(evidence: Evidence) -> Finding:
-    """Return the binary tasks that text alone gets wrong more often than right: the whole interval is below chance."""
-    rows, found = [], []
-    for row in evidence.rows:
-        keys = {"task": row.task, "part": row.part, "split": GROUP, "metric": "auroc", "baseline": "text"}
-        table = evidence.find("baselines.csv", **keys)
-        if not table.empty and table.iloc[0]["upper"] < CHANCE:
-            rows.append(row)
-            found.append({"task": phrase(row.task), "text": estimate(table.iloc[0])})
-    of_cities = all(row.task in OF_CITIES for row in rows)
-    return {"tasks": found, "of_cities": of_cities} if found else None
-
-
-def control(evidence: Evidence) -> Finding:
-    """Return the range of selectivity, and how well the control task itself is learnt."""
-    rows = [row for row in evidence.rows if row.selectivity == row.selectivity]
-    if not rows:
-        return None
-    least, greatest = (pick(rows, key=lambda row: row.selectivity) for pick in (min, max))
-    learnt = max(rows, key=lambda row: row.control)
-    above = [row for row in rows if row.selectivity_lower > 0]
-    return {
-        "n": spelt(len(rows)),
-        "one": len(rows) == 1,
-        "least": _selective(least),
-        "greatest": _selective(greatest),
-        "all_above": len(above) == len(rows),
-        "none_above": not above,
-        "above": named(above),
-        "learnt": {"task": phrase(learnt.task), "control": score(learnt.control), "metric": metric(learnt.metric)},
-        "without": named([row for row in evidence.rows if row.selectivity != row.selectivity]),
-        "text": [found for row in rows if (found := _text_by_type(evidence, row)) is not None],
-    }
-
-
-def _text_by_type(evidence: Evidence, row: Row) -> Finding:
-    """Return the scores of a task under the split by types where text alone does about as well as the states do."""
-    found = evidence.find("best_layer.csv", task=row.task, part=row.part, split="types")
-    if found.empty or not found.iloc[0]["text_baseline"] > found.iloc[0]["estimate"] - CLOSE:
-        return None
-    one = found.iloc[0]
-    return {"task": phrase(row.task), "text": score(one["text_baseline"]), "own": score(one["estimate"])}
-
-
-def _selective(row: Row) -> dict[str, str]:
-    text = f"{score(row.selectivity)} {interval(row.selectivity_lower, row.selectivity_upper)}"
-    return {"task": phrase(row.task), "selectivity": text}
-
-
 def embedding(evidence: Evidence) -> Finding:
-    """Return whether the best layer has more than the embedding has, and where the gain is greatest."""
+    """Return whether the best layer has more than the embedding has, and where the gain is greatest in each metric."""
     found = [(row, evidence.at_best("embedding_gain.csv", row)) for row in evidence.rows]
     gains = [(row, gain) for row, gain in found if gain is not None and gain["lower"] == gain["lower"]]
     if not gains:
         return None
-    row, greatest = max(gains, key=lambda one: one[1]["gain_over_embedding"])
     above = [row for row, gain in gains if gain["lower"] > 0]
-    text = f"{score(greatest['gain_over_embedding'])} {interval(greatest['lower'], greatest['upper'])}"
+    greatest = by_metric(gains, lambda one: one[0].metric, lambda one: float(one[1]["gain_over_embedding"]))
     return {
         "n": spelt(len(gains)),
         "all_above": len(above) == len(gains),
         "none_above": not above,
         "above": named(above),
-        "greatest": {"task": phrase(row.task), "gain": text, "metric": metric(row.metric)},
+        "greatest": [_gain(row, gain) for row, gain in greatest],
     }
+
+
+def _gain(row: Row, gain: Any) -> dict[str, str]:
+    text = f"{score(gain['gain_over_embedding'])} {interval(gain['lower'], gain['upper'])}"
+    return {"task": phrase(row.task), "gain": text, "metric": metric(row.metric)}
 
 
 def fewest(evidence: Evidence) -> dict[str, str]:

@@ -22,6 +22,19 @@ def digits(*values: float) -> int:
     return 3 if any(value < 1 and f"{value:.2f}" == "1.00" for value in values) else 2
 
 
+def enough(value: float, places: int = 2) -> int:
+    """Return how many digits a difference needs, at least so many and at most six, so that only zero reads as zero.
+
+    Examples
+    --------
+    >>> enough(0.018), enough(-0.004), enough(0.0004, 3), enough(0.0)
+    (2, 3, 4, 2)
+    """
+    while places < 6 and value and float(f"{value:.{places}f}") == 0:
+        places += 1
+    return places
+
+
 def score(value: float, places: int | None = None) -> str:
     """Return a score.
 

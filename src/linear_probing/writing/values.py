@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from linear_probing.settings import Study
-from linear_probing.writing import checks, evidence, findings, numbers
+from linear_probing.writing import checks, controls, evidence, findings, numbers
 from linear_probing.writing.evidence import Evidence, phrase
 from linear_probing.writing.main_table import HEADER, RANDOM, Row, cells
 from linear_probing.writing.note import note
@@ -17,9 +17,9 @@ from linear_probing.writing.note import note
 FINDINGS: dict[str, Callable[[Evidence], findings.Finding]] = {
     "significance": findings.significance,
     "depth": findings.depth,
-    "random": findings.random_weights,
-    "misled_text": findings.misled_text,
-    "control": findings.control,
+    "random": controls.random_weights,
+    "misled_text": controls.misled_text,
+    "control": controls.control,
     "embedding": findings.embedding,
     "fewest": findings.fewest,
     "leakage": checks.leakage,
