@@ -50,9 +50,9 @@ def words(study: Study, tables: Tables) -> dict[str, str]:
         "confidence": captions.confidence(study.bootstrap),
         "resamples": f"{study.bootstrap.n_resamples:,}",
         "permutations": f"{study.n_permutations:,}",
-        "noted": f"Of {n_fits:,} fits, {what} noted: what did not converge, or was degraded, and how."
+        "noted": f"Of {n_fits:,} fits, {what} noted: what did not converge or lacked something, and what."
         if n_notes
-        else f"All {n_fits:,} fits converged, and none was degraded.",
+        else f"All {n_fits:,} fits converged, and none lacked anything.",
     }
 
 

@@ -47,7 +47,11 @@ def whole(root, tmp_path_factory):
             {"model": "atlas", "task": "place.position", "layer": layer, "n": 9, "median_error_km": 3000 - 500 * layer}
             for layer in range(7)
         ],
-        "fits.csv": [{"model": "atlas", "n_fits": 5, "converged": 1.0, "max_iterations": 3, "n_notes": 0}],
+        "fits.csv": [{"model": "atlas", "n_fits": 5, "converged": 1.0, "max_iterations": 3, "n_notes": 2}],
+        "notes.csv": [
+            {"model": "atlas", "fold": 0, "n_iterations": 3, "converged": True, "note": note}
+            for note in ("training lacks 1 of 7 classes; 160 constant features", "160 constant features")
+        ],
     }
     for name in TABLES:
         if name in made:
@@ -318,6 +322,15 @@ def test_a_sentence_is_chosen_by_the_tables(
     assert not [words for words in says if words not in text]
     assert not [words for words in says_no_more if words in text]
     assert [words for words in says_no_more if words in usual], "else the second line would hold of any paper"
+
+
+def test_notes_are_counted_by_what_they_say(root, atlas, usual, tables, figures):
+    assert "On two the study keeps a note: of features that are constant (two) and a class that the training" in usual
+    change(tables, "notes.csv", {"note": "did not converge"}, note="160 constant features")
+    changed = read(root, atlas, tables, figures)
+    assert "lacks (one) and a fit that did not converge (one)." in changed
+    pd.read_csv(tables / "notes.csv").head(0).to_csv(tables / "notes.csv", index=False)
+    assert "keeps a note" not in read(root, atlas, tables, figures)
 
 
 @pytest.mark.parametrize(

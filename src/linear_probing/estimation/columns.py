@@ -284,7 +284,7 @@ TABLES: dict[str, Table] = {
         },
     ),
     "notes.csv": Table(
-        "A row per fit that did not converge or was degraded.",
+        "A row per fit that did not converge or lacked something, as a class in training or features that vary.",
         {
             **FIT,
             "fold": Column(WHOLE, "the fold that it was not trained on"),

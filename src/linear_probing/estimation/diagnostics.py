@@ -1,4 +1,4 @@
-"""How fits went: counts and penalties per probe, every fit that did not converge or was degraded, and code lengths."""
+"""How fits went: counts and penalties per probe, fits that did not converge or lacked something, and code lengths."""
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ def count_fits(results: Scores) -> pd.DataFrame:
     """Return, per model, task, split, labeling, probe and features, the fits, what share converged, and the penalties.
 
     `penalty_median` is one that was chosen, the lower of the middle two; the penalties of a probe without one are
-    empty. `n_notes` counts degradations, which notes.csv has in words.
+    empty. `n_notes` counts the fits with a note, which notes.csv has.
     """
     fits = with_notes(results.fits)
     fits["noted"] = fits["note"] != ""
@@ -50,7 +50,7 @@ def with_notes(fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def note_table(results: Scores) -> pd.DataFrame:
-    """Return the fits that did not converge or were degraded, one a row, with what happened in words."""
+    """Return the fits that did not converge or lacked something, one a row, with what happened in words."""
     fits = with_notes(results.fits)
     told = fits[~fits["converged"] | (fits["note"] != "")]
     unsaid = ~told["converged"] & (told["note"] == "")

@@ -1,4 +1,4 @@
-"""What the tables say of the headline's robustness: splits, transfer, folds, other probes, fewer groups, code, fits.
+"""What the tables say of the headline's robustness: splits, transfer, folds, other probes, fewer groups, code, places.
 
 As in `findings`, None where the study has no such rows, and nothing but cells of the tables is compared.
 """
@@ -215,13 +215,3 @@ def places(evidence: Evidence) -> Finding:
         "first_km": "" if first is None else count(first),
         "smaller": first is not None and by_layer[row.layer] < first,
     }
-
-
-def fits(evidence: Evidence) -> Finding:
-    """Return how many probes were fitted, of all models and baselines, and how many did not converge."""
-    table = evidence.tables["fits.csv"]
-    if table.empty:
-        return None
-    failed = round(float((table["n_fits"] * (1 - table["converged"])).sum()))
-    noted = int(table["n_notes"].sum())
-    return {"n": count(int(table["n_fits"].sum())), "failed": spelt(failed), "all": failed == 0, "noted": spelt(noted)}

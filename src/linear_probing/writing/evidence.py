@@ -25,6 +25,7 @@ TABLES = (
     "code_length.csv",
     "map_summary.csv",
     "fits.csv",
+    "notes.csv",
 )
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from linear_probing.drawing.tables import NUMBER, WHOLE, read_table
-from linear_probing.estimation.columns import NEVER, described
+from linear_probing.drawing.tables import NUMBER, TEXT, WHOLE, read_table
+from linear_probing.estimation.columns import NEVER, TRUTH, Column, described
 from linear_probing.stage import StudyError
 
 MAKE = "run snakemake --cores 2, or python -m linear_probing.statistics by hand"
@@ -29,8 +29,8 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        All described columns; text is never NaN, a number that may be empty is a float. No row where a study did not
-        ask for the table.
+        All described columns; text is never NaN, a number that may be empty is a float, True and False are text. No
+        row where a study did not ask for the table.
 
     Raises
     ------
@@ -50,8 +50,13 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     columns = described(name)
     if _is_empty(path):
         return pd.DataFrame(columns=list(columns))
-    kinds = {key: NUMBER if one.kind == WHOLE and one.empty != NEVER else one.kind for key, one in columns.items()}
-    return read_table(path, kinds)
+    return read_table(path, {name: _kind(column) for name, column in columns.items()})
+
+
+def _kind(column: Column) -> str:
+    if column.kind == TRUTH:
+        return TEXT
+    return NUMBER if column.kind == WHOLE and column.empty != NEVER else column.kind
 
 
 def check_once(found: pd.DataFrame, keys: Sequence[str], path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from linear_probing.settings import Study
-from linear_probing.writing import checks, controls, evidence, findings, numbers
+from linear_probing.writing import checks, controls, evidence, findings, fits, numbers
 from linear_probing.writing.evidence import Evidence, phrase
 from linear_probing.writing.main_table import HEADER, RANDOM, Row, cells
 from linear_probing.writing.note import note
@@ -30,7 +30,7 @@ FINDINGS: dict[str, Callable[[Evidence], findings.Finding]] = {
     "learning": checks.learning,
     "code_length": checks.code_length,
     "places": checks.places,
-    "fits": checks.fits,
+    "fits": fits.fits,
 }
 
 PROBES = {"ridge": "ridge regression", "logistic": "logistic regression", "ridge_classifier": "a ridge classifier"}
