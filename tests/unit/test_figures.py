@@ -123,6 +123,24 @@ def test_a_panel_says_when_random_weights_do_as_well(folder, twin, says):
     assert curves.caution(series) == says
 
 
+@pytest.mark.parametrize(
+    ("majority", "says"), [(0.1, "caution: random weights reach 0.28"), (0.25, ""), (np.nan, "caution: random weights")]
+)
+def test_how_well_random_weights_do_is_measured_by_the_majority_in_any_metric(folder, majority, says):
+    """An R² or macro F1 of .3 may be much: no one number is a floor for all metrics."""
+    rows = layer_rows({"atlas": [0.1, 0.2, 0.3], "atlas-random": [0.1, 0.2, 0.28]}).assign(majority=majority)
+    series = curves.panel_series(rows, tables.read(folder).baselines, "cities.truth", "atlas", ["atlas-random"])
+    assert curves.caution(series)[: len(says) or None] == says
+
+
+@pytest.mark.parametrize(("values", "height"), [([0.5, 0.97, 0.98], 0.06), ([0.06, 0.1, 0.12], 0.98)])
+def test_a_caution_stands_where_fewer_curves_are(folder, values, height):
+    rows = layer_rows({"atlas": values, "atlas-random": values}).assign(majority=0.0, control=np.nan, metric="macro_f1")
+    figure = layers.draw(rows, tables.read(folder).baselines, "atlas", ["atlas-random"])
+    (words,) = [text for text in figure.axes[0].texts if text.get_text().startswith("caution")]
+    assert words.get_position()[1] == height
+
+
 def test_no_two_entries_of_a_legend_look_alike(tiny, folder):
     read = tables.read(folder)
     own = read.layers[(read.layers["model"] == "atlas") & (read.layers["split"] == "group")]

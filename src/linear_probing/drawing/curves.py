@@ -191,10 +191,12 @@ def _column_baselines(baselines: pd.DataFrame, task: str, part: str, split: str,
 def caution(series: list[Series]) -> str:
     """Return what a panel must say where random weights do about as well as the model, else an empty string.
 
-    Then the curve tells of the text and the architecture, not of what was learnt.
+    Then the curve tells of the text and the architecture, not of what was learnt. Where random weights give no more
+    than the majority does, a curve near theirs shows nothing that could be taken for learnt, and needs no word.
     """
-    own, twins = (_greatest(series, looks) for looks in (("headline",), TWINS))
-    if np.isnan(own) or np.isnan(twins) or twins <= max(0.6, own - CLOSE):
+    own, twins, majority = (_greatest(series, looks) for looks in (("headline",), TWINS, ("majority",)))
+    # What is NaN is no bound: a comparison with it is false.
+    if np.isnan(own) or np.isnan(twins) or twins <= own - CLOSE or twins <= majority + CLOSE:
         return ""
     return f"caution: random weights reach {style.score(twins)}"
 

@@ -24,6 +24,8 @@ from linear_probing.settings import Bootstrap
 
 INSET = (0.4, 0.27, 0.59, 0.37)
 INSET_SURROUND = (0.25, 0.17, 0.76, 0.55)
+WORDS_SHARE = 0.25
+"""Of a panel's height, what words in it need."""
 # Axis limits per metric: least and greatest value always shown, and the value below which triangles stand for points.
 RANGES = {"auroc": (0.45, 1.0, 0.0), "r2": (0.0, 1.0, -0.5), "macro_f1": (0.0, 1.0, 0.0)}
 
@@ -105,9 +107,10 @@ def draw(layers: pd.DataFrame, baselines: pd.DataFrame, model: str, twins: Seque
     grid = panels.grid(len(tasks))
     for (axes,), task in zip(grid.panels, tasks, strict=True):
         same = [one for other in tasks if metrics[other] == metrics[task] for one in series[other]]
-        _panel(axes, series[task], limits(metrics[task], same))
+        span = limits(metrics[task], same)
+        _panel(axes, series[task], span)
         axes.set_title(title(task))
-        axes.text(0.98, 0.06, caution(series[task]), transform=axes.transAxes, ha="right", color=LOOKS["twin"]["color"])
+        _words(axes, caution(series[task]), at_top=is_low(series[task], span))
         axes.set_ylabel(METRICS.get(metrics[task], metrics[task]))
     grid.label_below(panels.LAYER)
     _legend(grid, [one for task in tasks for one in series[task]])
@@ -140,6 +143,17 @@ def caption(layers: pd.DataFrame, model: str, twins: Sequence[str], bootstrap: B
             captions.probes(own),
         ]
     )
+
+
+def is_low(series: Sequence[Series], span: tuple[float, float]) -> bool:
+    """Return whether more points of the curves lie in the lowest part of a panel than in the highest, as wide each."""
+    shares = (np.concatenate([*(one.estimate for one in series), np.empty(0)]) - span[0]) / (span[1] - span[0])
+    return int((shares < WORDS_SHARE).sum()) > int((shares > 1 - WORDS_SHARE).sum())
+
+
+def _words(axes: Axes, words: str, at_top: bool) -> None:
+    height, side = (0.98, "top") if at_top else (0.06, "baseline")
+    axes.text(0.98, height, words, transform=axes.transAxes, ha="right", va=side, color=LOOKS["twin"]["color"])
 
 
 def _panel(axes: Axes, series: list[Series], span: tuple[float, float]) -> None:
