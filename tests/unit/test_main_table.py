@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from linear_probing import artefacts, records, settings
+from linear_probing.drawing.curves import CLOSE
 from linear_probing.drawing.tables import FigureError
 from linear_probing.records import RecordError
 from linear_probing.writing import __main__ as command
@@ -211,6 +212,19 @@ def test_readme_shows_the_golden_table(root, atlas):
     found = text.partition(command.BEGIN)[2].partition(command.END)[0]
     do = "--config config/study.yaml --statistics tests/golden/atlas --into README.md"
     assert found.strip() == expected.strip(), f"python -m linear_probing.writing {do}"
+
+
+def test_readme_says_where_selectivity_does_not_speak_for_the_states(root):
+    best = pd.read_csv(root / "tests" / "golden" / "atlas" / "best_layer.csv")
+    best = best[(best["model"] == "atlas") & (best["part"] == "unseen") & (best["split"] == "types")]
+    by_text = best[best["text_baseline"] > best["estimate"] - CLOSE].set_index("task")
+    assert list(by_text.index) == ["place.country", "word_class.word_class"]
+    country, words = (
+        tuple(numbers.score(row[name]) for name in ("text_baseline", "estimate")) for _, row in by_text.iterrows()
+    )
+    text = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    said = f"the country of a city (macro F1 {country[0]}; the states {country[1]})"
+    assert f"{said} and the word class ({words[0]}; the states {words[1]})" in text
 
 
 def test_a_table_replaces_what_stood_between_the_marks_and_nothing_else(tmp_path):
