@@ -311,6 +311,13 @@ PAIRS = {"model": "atlas", "layer": 6, "probe": "logistic"}
             ["has nowhere more than the linear probe"],
             ["misses something"],
         ),
+        (
+            "seeds.csv",
+            {"sd": np.nan},
+            {"model": "atlas"},
+            ["How firm this is A multilayer"],
+            ["dealings of the groups"],
+        ),
         ("fits.csv", {"converged": 0.6}, {"model": "atlas"}, ["Of 5 fits, two did not converge"], ["fits converged"]),
     ],
 )

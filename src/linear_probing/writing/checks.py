@@ -47,8 +47,14 @@ def _leak(row: pd.Series) -> dict[str, str]:
 
 def _at_best(evidence: Evidence) -> list[dict[str, str]]:
     """Return in each metric the greatest difference at the best layers."""
-    found = [one for row in evidence.rows if (one := evidence.at_best("leakage.csv", row)) is not None]
+    found = _defined(evidence, "leakage.csv", "difference")
     return [_leak(one) for one in by_metric(found, _metric, lambda one: abs(float(one["difference"])))]
+
+
+def _defined(evidence: Evidence, name: str, column: str) -> list[pd.Series]:
+    """Return the rows of a table beside those of the main table, of which a column is defined."""
+    found = [one for row in evidence.rows if (one := evidence.at_best(name, row)) is not None]
+    return [one for one in found if one[column] == one[column]]
 
 
 def _metric(row: pd.Series) -> str:
@@ -116,7 +122,7 @@ def _pair(table: pd.DataFrame, train: str, test: str) -> Finding:
 
 def seeds(evidence: Evidence) -> Finding:
     """Return, in each metric, the greatest spread over dealings of the groups to folds, at the best layers."""
-    found = [one for row in evidence.rows if (one := evidence.at_best("seeds.csv", row)) is not None]
+    found = _defined(evidence, "seeds.csv", "sd")
     if not found:
         return None
     most = by_metric(found, _metric, lambda one: float(one["sd"]))
