@@ -187,21 +187,26 @@ class _Batch:
             found *= 0.5 * self.rows
             found += self.middle
             return found
-        powers = xp.exp(values - xp.max(values, axis=1, keepdims=True))
-        return powers * (self.rows / powers.sum(1)[:, None]) - self.wanted
+        found = xp.exp(values - xp.max(values, axis=1, keepdims=True))
+        found *= self.rows / found.sum(1)[:, None]
+        found -= self.wanted
+        return found
 
     def weights(self, residuals: Array) -> Array:
         """Return every row's and output's curvature: p (1 - p), which of two classes is |p - y| (1 - |p - y|)."""
         if self.binary:
             return self.xp.abs(residuals) - residuals * residuals
         probabilities = residuals + self.wanted
-        return probabilities * (1.0 - probabilities)
+        found = 1.0 - probabilities
+        found *= probabilities
+        return found
 
     def curvature(self, residuals: Array, moved: Array) -> Array:
         """Return the likelihood's second derivative along what moves the values so, shape (n_problems,)."""
         if self.binary:
             return self.inner(self.weights(residuals), moved * moved)
-        weighted = (residuals + self.wanted) * moved
+        weighted = residuals + self.wanted
+        weighted *= moved
         return self.inner(weighted, moved) - (weighted.sum(1) ** 2).sum(0)
 
     def precondition(self, residuals: Array, gradient: Array, slope: Array) -> tuple[Array, Array]:
