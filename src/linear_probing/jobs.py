@@ -28,6 +28,7 @@ class Extraction:
     model: str
     shard: int
     gpus: int
+    priority: int
     tokens: list[str]
     folders: list[str]
     token_records: list[str]
@@ -235,6 +236,8 @@ class Jobs(Artefacts):
             model=model.name,
             shard=shard,
             gpus=int(model.device != "cpu"),
+            # A later twin has few probes: they fill what time the long ones leave on other cores.
+            priority=1 if self.study.is_later_twin(model) else 3,
             tokens=tokens,
             folders=[self.activations[model.name, name] for name in names],
             token_records=[self.record(folder) for folder in tokens],

@@ -15,6 +15,7 @@ for EXTRACTION in JOBS.extractions():
         conda:
             "../../envs/study.yaml"
         threads: 1
+        priority: EXTRACTION.priority
         resources:
             mem_mb=1000,
             gpu=EXTRACTION.gpus,

@@ -8,6 +8,7 @@ rule datasets:
         "logs/datasets/{dataset}-{digest}.log",
     conda:
         "../../envs/study.yaml"
+    priority: 5
     resources:
         mem_mb=500,
     params:

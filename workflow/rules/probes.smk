@@ -33,6 +33,8 @@ rule probes:
         model="(?!text/)[^/]+",
     conda:
         "../../envs/study.yaml"
+    # The longest jobs first, and the shortest, of the text and of a later twin, last: so the cores end together.
+    priority: 2
     threads: 1
     resources:
         mem_mb=1000,

@@ -8,6 +8,7 @@ rule tokens:
         "logs/tokens/{model}/{dataset}-{digest}.log",
     conda:
         "../../envs/study.yaml"
+    priority: 4
     resources:
         mem_mb=700,
     params:
