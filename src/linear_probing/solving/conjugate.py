@@ -85,10 +85,10 @@ class Solution:
     Parameters
     ----------
     values : array
-        Shape (n_rows, n_outputs, n_problems): log odds or logits of all rows. Problems come last, as there are many
-        and outputs are few: sums over the last axis of few are slow.
+        Shape (n_outputs, n_rows, n_problems): log odds or logits of all rows. Outputs come first: they are few, and
+        sums over the first axis are the fastest.
     coefficients, intercepts : array
-        Shapes (d, n_outputs, n_problems) and (n_outputs, n_problems), on the part's standardised features.
+        Shapes (n_outputs, d, n_problems) and (n_outputs, 1, n_problems), on the part's standardised features.
     n_iterations, converged : np.ndarray
         Shape (n_problems,).
     """
@@ -127,24 +127,24 @@ class _Batch:
         self.features, self.basis, self.eigenvalues = design.features, design.basis, design.strength
         self.n_plain = design.features.shape[1] - design.inverse_scale.shape[0]
         self.binary = n_classes == 2
-        self.inverse = design.inverse_scale[:, None, problems.part]
-        self.shift = design.shift[:, None, problems.part]
-        self.rows = design.rows[:, None, problems.part]
-        self.n_train = self.rows.sum(0)[0]
+        self.inverse = design.inverse_scale[:, problems.part]
+        self.shift = design.shift[:, problems.part]
+        self.rows = design.rows[:, problems.part]
+        self.n_train = self.rows.sum(0)
         self.weakness = 1.0 / problems.strength
         if self.basis is not None:
             # A gradient on the features as they are over all rows lies in the basis, whatever the part's scaling.
-            even = self.xp.asarray(design.even)[:, None, None]
-            self.uneven = self.xp.nonzero(~even[:, 0, 0])[0]
+            even = self.xp.asarray(design.even)[:, None]
+            self.uneven = self.xp.nonzero(~even[:, 0])[0]
             self.stretch = self.xp.where(even, 1.0 / self.xp.clip(self.inverse, 1e-3, None), 1.0)
         chosen = labels[:, problems.labeling]
         if self.binary:
-            self.wanted = self.xp.astype(chosen, self.features.dtype)[:, None] * self.rows
+            self.wanted = self.xp.astype(chosen, self.features.dtype)[None] * self.rows
             self.middle = 0.5 * self.rows - self.wanted
         else:
             classes = self.xp.asarray(np.arange(n_classes))
             classes = classes.to(chosen.device) if hasattr(chosen, "is_cuda") else classes
-            self.wanted = self.xp.astype(chosen[:, None] == classes[:, None], self.features.dtype) * self.rows
+            self.wanted = self.xp.astype(chosen == classes[:, None, None], self.features.dtype) * self.rows
             self.middle = self.wanted[:0]
 
     def keep(self, kept: Array) -> None:
@@ -153,28 +153,28 @@ class _Batch:
             setattr(self, name, getattr(self, name)[..., kept])
 
     def product(self, left: Array, right: Array) -> Array:
-        """Return left @ right for `right` of shape (m, n_outputs, n_problems)."""
-        return (left @ right.reshape(right.shape[0], -1)).reshape(left.shape[0], *right.shape[1:])
+        """Return left @ right for each output, `right` being of shape (n_outputs, m, n_problems)."""
+        return left @ right
 
     def inner(self, one: Array, other: Array) -> Array:
         """Return the inner product of every problem, shape (n_problems,)."""
         if isinstance(one, np.ndarray):
-            return np.einsum("nkp,nkp->p", one, other)  # twice as fast, without the product in memory
+            return np.einsum("knp,knp->p", one, other)  # twice as fast, without the product in memory
         return (one * other).sum(0).sum(0)
 
     def forth(self, coefficients: Array, intercepts: Array) -> Array:
-        own = coefficients[self.n_plain :]
-        offset = intercepts - (self.shift * own).sum(0)
+        own = coefficients[:, self.n_plain :]
+        offset = intercepts - (self.shift * own).sum(1)[:, None]
         scaled = self.inverse * own
         if self.n_plain:
-            scaled = self.xp.concat([coefficients[: self.n_plain], scaled], axis=0)
+            scaled = self.xp.concat([coefficients[:, : self.n_plain], scaled], axis=1)
         values = self.product(self.features, scaled)
         values += offset
         return values
 
     def back(self, residuals: Array) -> tuple[Array, Array]:
-        total, gradient = residuals.sum(0), self.product(self.features.T, residuals)
-        own = gradient[self.n_plain :]
+        total, gradient = residuals.sum(1)[:, None], self.product(self.features.T, residuals)
+        own = gradient[:, self.n_plain :]
         own *= self.inverse
         own -= self.shift * total
         return gradient, total
@@ -187,8 +187,8 @@ class _Batch:
             found *= 0.5 * self.rows
             found += self.middle
             return found
-        found = xp.exp(values - xp.max(values, axis=1, keepdims=True))
-        found *= self.rows / found.sum(1)[:, None]
+        found = xp.exp(values - xp.max(values, axis=0))
+        found *= self.rows / found.sum(0)
         found -= self.wanted
         return found
 
@@ -207,12 +207,12 @@ class _Batch:
             return self.inner(self.weights(residuals), moved * moved)
         weighted = residuals + self.wanted
         weighted *= moved
-        return self.inner(weighted, moved) - (weighted.sum(1) ** 2).sum(0)
+        return self.inner(weighted, moved) - (weighted.sum(0) ** 2).sum(0)
 
     def precondition(self, residuals: Array, gradient: Array, slope: Array) -> tuple[Array, Array]:
         """Return Newton's step, were the rows of equal weight and the features centred."""
-        total = self.weights(residuals).sum(0) + 1e-12
-        damped = 1.0 / (self.eigenvalues[:, None, None] * (total / self.features.shape[0]) + self.weakness)
+        total = self.weights(residuals).sum(1)[:, None] + 1e-12
+        damped = 1.0 / (self.eigenvalues[:, None] * (total / self.features.shape[0]) + self.weakness)
         if self.basis is None:
             damped *= gradient
             return damped, slope / total
@@ -225,20 +225,20 @@ class _Batch:
             stretched /= self.weakness
             ahead += stretched
         ahead *= self.stretch
-        ahead[self.uneven] = gradient[self.uneven] / (total + self.weakness)
+        ahead[:, self.uneven] = gradient[:, self.uneven] / (total + self.weakness)
         return ahead, slope / total
 
     def direction(self, residuals: Array, gradient: Array, slope: Array, before: _Way | None) -> _Way:
         """Return where to go from here; problems that would go uphill turn to the preconditioned gradient."""
         xp = self.xp
         ahead, ahead_free = self.precondition(residuals, gradient, slope)
-        size = self.inner(gradient, ahead) + (slope * ahead_free).sum(0)
+        size = self.inner(gradient, ahead) + self.inner(slope, ahead_free)
         ahead *= -1.0
         along, free = ahead, -ahead_free
         if before is not None:
-            turned = size + self.inner(before.gradient, ahead) - (before.slope * ahead_free).sum(0)
+            turned = size + self.inner(before.gradient, ahead) - self.inner(before.slope, ahead_free)
             share = xp.clip(turned / before.size, 0.0, None)
-            rising = self.inner(gradient, before.along) + (slope * before.free).sum(0)
+            rising = self.inner(gradient, before.along) + self.inner(slope, before.free)
             share = share * (share * rising < size)
             along += share * before.along
             free = free + share * before.free
@@ -287,12 +287,12 @@ def solve(
     batch = _Batch(design, problems, labels, n_classes)
     xp, n_problems = batch.xp, len(problems.part)
     if start is None:
-        w = xp.zeros_like(design.features[:1].T[:, :, None]) + xp.zeros_like(batch.wanted[:1])
-        b = xp.zeros_like(w[0])
+        w = xp.zeros_like(design.features[:1].T) + xp.zeros_like(batch.wanted[:, :1])
+        b = xp.zeros_like(w[:, :1])
     else:
         w, b = start.coefficients, start.intercepts
     found_w, found_b = xp.zeros_like(w), xp.zeros_like(b)
-    found_values = xp.zeros_like(batch.rows) + found_b
+    found_values = xp.zeros_like(batch.wanted)
     n_iterations, converged = np.zeros(n_problems, dtype=int), np.zeros(n_problems, dtype=bool)
     left = np.arange(n_problems)
     for iteration in range(MAX_ITERATIONS + 1):
@@ -302,7 +302,7 @@ def solve(
         residuals = batch.residuals(values)
         gradient, slope = batch.back(residuals)
         gradient += w * batch.weakness
-        steepest = xp.maximum(xp.max(xp.abs(gradient), axis=(0, 1)), xp.max(xp.abs(slope), axis=0))
+        steepest = xp.maximum(xp.max(xp.abs(gradient), axis=(0, 1)), xp.max(xp.abs(slope), axis=(0, 1)))
         done = host(steepest <= tolerance * batch.n_train)
         ended = done | (iteration == MAX_ITERATIONS)
         n_iterations[left], converged[left] = iteration, done

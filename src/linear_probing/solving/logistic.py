@@ -164,12 +164,12 @@ def fit(
         short = scaled.short if n_classes == 2 else None
         start = wide.approach(design, short, asked, targets, tolerance) if short else None
         solution = conjugate.solve(design, asked, targets, n_classes, tolerance, start)
-        values = host(solution.values).swapaxes(1, 2)
+        values = np.moveaxis(host(solution.values), 0, 2)
         if n_classes > 2:
             _lower_absent(values, host(design.rows)[:, part], labels[:, labeling])
         # Preconditioning leaves rounding, 1e-9, where a feature is constant: another part's rows may be far off there.
-        coefficients = solution.coefficients * (design.inverse_scale[:, None, asked.part] != 0)
-        arrays = (values, host(coefficients).swapaxes(1, 2), host(solution.intercepts).T)
+        coefficients = solution.coefficients * (design.inverse_scale[:, asked.part] != 0)
+        arrays = (values, np.moveaxis(host(coefficients), 0, 2), host(solution.intercepts)[:, 0].T)
         found.append((*arrays, solution.n_iterations, solution.converged))
     values, coefficients, intercepts, n_iterations, converged = zip(*found, strict=True)
     return Fits(

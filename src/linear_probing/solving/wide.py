@@ -96,9 +96,9 @@ def approach(design: Design, short: Short, problems: Problems, labels: Array, to
     xp = array_namespace(design.features)
     found = conjugate.solve(short.design, problems, labels, 2, LOOSER * tolerance)
     rank = len(short.roots)
-    inside, outside = found.coefficients[:rank, 0], found.coefficients[rank:, 0]
+    inside, outside = found.coefficients[0, :rank], found.coefficients[0, rank:]
     inverse = xp.clip(design.inverse_scale[:, problems.part], 1e-6, None)
     w = design.features.T @ (short.vectors @ (inside / short.roots[:, None])) / inverse
     w[short.uneven] = outside
-    b = found.intercepts[0] + (design.shift[:, problems.part][short.even] * w[short.even]).sum(0)
-    return Solution(found.values, w[:, None], b[None], found.n_iterations, found.converged)
+    b = found.intercepts[0, 0] + (design.shift[:, problems.part][short.even] * w[short.even]).sum(0)
+    return Solution(found.values, w[None], b[None, None], found.n_iterations, found.converged)
