@@ -210,12 +210,13 @@ def begin(environment: Path) -> None:
         path.unlink()
 
 
-def pip(environment: Path, *arguments: str) -> None:
-    """Run the environment's pip; leave with its exit code when it fails."""
-    command = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", *arguments]
-    completed = subprocess.run(command, check=False, close_fds=False)
-    if completed.returncode:
-        raise SystemExit(completed.returncode)
+def pip(environment: Path, *commands: tuple[str, ...]) -> None:
+    """Run commands of the environment's pip side by side; leave with the exit code of one that fails, once all ended."""
+    program = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    running = [subprocess.Popen([*program, *command], close_fds=False) for command in commands]
+    failed = [code for code in [one.wait() for one in running] if code]
+    if failed:
+        raise SystemExit(failed[0])
 
 
 def install(environment: Path, lock: Path, project: Path) -> None:
@@ -224,15 +225,18 @@ def install(environment: Path, lock: Path, project: Path) -> None:
     torch = torch_requirement(pins, lock)
     options = ("install", "--no-compile", "--quiet", "--progress-bar=off")
     with tempfile.TemporaryDirectory() as folder:
-        hashed, constraints = Path(folder, "hashed.txt"), Path(folder, "constraints.txt")
-        hashed.write_text("\n".join(hashed_lines(pins)), encoding="utf-8")
+        constraints = Path(folder, "constraints.txt")
         constraints.write_text("\n".join(constraint_lines(pins)), encoding="utf-8")
         LOG.info("%s: installing what stands in %s, some minutes", environment.name, lock.name)
-        pip(environment, *options, "--no-deps", "--require-hashes", "--requirement", str(hashed))
+        halves = [Path(folder, f"hashed-{place}.txt") for place in range(2)]
+        for place, half in enumerate(halves):
+            half.write_text("\n".join(hashed_lines(pins)[place::2]), encoding="utf-8")
+        # Nothing is resolved, so neither half looks at the other: pip is busy with one processor's work.
+        pip(environment, *((*options, "--no-deps", "--require-hashes", "--requirement", str(half)) for half in halves))
         LOG.info("%s: installing %s", environment.name, torch)
-        pip(environment, *options, "--constraint", str(constraints), torch)
-    pip(environment, *options, "--no-deps", "--no-build-isolation", "--editable", str(project))
-    pip(environment, "check")
+        pip(environment, (*options, "--constraint", str(constraints), torch))
+    pip(environment, (*options, "--no-deps", "--no-build-isolation", "--editable", str(project)))
+    pip(environment, ("check",))
 
 
 def main() -> None:
