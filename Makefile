@@ -55,7 +55,7 @@ study: setup ## run the default study, up to results/studies/atlas
 	@$(MAKE) --no-print-directory golden
 
 figures: setup ## draw every figure of a study anew from its tables, without a model (CONFIG=FILE)
-	$(RUN) $(BIN)/python -m linear_probing.figures --config "$(CONFIG)"
+	$(RUN) $(BIN)/python -m linear_probing.figures --config "$(CONFIG)" --threads $(CORES)
 
 gallery: setup ## write docs/figures anew: a study's figures at a web page's size, with their captions (CONFIG=FILE)
 	$(RUN) $(BIN)/python -m linear_probing.gallery --config "$(CONFIG)" --output docs/figures

@@ -211,7 +211,7 @@ def begin(environment: Path) -> None:
 
 
 def pip(environment: Path, *commands: tuple[str, ...]) -> None:
-    """Run commands of the environment's pip side by side; leave with the exit code of one that fails, once all ended."""
+    """Run commands of the environment's pip side by side; leave with the exit code of one that fails."""
     program = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     running = [subprocess.Popen([*program, *command], close_fds=False) for command in commands]
     failed = [code for code in [one.wait() for one in running] if code]

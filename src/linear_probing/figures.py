@@ -8,9 +8,12 @@ tables give the same bytes.
 import argparse
 import json
 import logging
+import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -145,8 +148,12 @@ def draw(study: Study, tables: Tables) -> Iterator[Drawn]:
         If layers.csv has no row of one of the study's models.
     """
     for one in planned(study):
-        figure, caption = DRAW[one.kind](study, tables, one)
-        yield Drawn(one.name, figure, caption, one.category)
+        yield _drawn(study, tables, one)
+
+
+def _drawn(study: Study, tables: Tables, one: Planned) -> Drawn:
+    figure, caption = DRAW[one.kind](study, tables, one)
+    return Drawn(one.name, figure, caption, one.category)
 
 
 def _twins(study: Study, model: str) -> list[str]:
@@ -157,15 +164,32 @@ def _first_twin(study: Study, model: str) -> str | None:
     return next(iter(_twins(study, model)), None)
 
 
-def save(drawn: Iterable[Drawn], folder: Path) -> int:
-    """Write each figure in all formats, captions and headings as captions.json; return the number of files."""
-    n_files, told = 1, {}
-    for one in drawn:
-        n_files += len(style.save(one.figure, folder, one.name))
-        told[one.name] = {"caption": one.caption, "category": one.category}
+def save(study: Study, tables: Tables, folder: Path, n_jobs: int = 1) -> int:
+    """Draw and write each figure in all formats, captions and headings as captions.json; return the number of files.
+
+    `n_jobs` is the number of processes; the bytes are the same for any.
+
+    Raises
+    ------
+    FigureError
+        As `draw` does.
+    """
+    saved = partial(_saved, study, tables, folder)
+    if n_jobs == 1:
+        found = [saved(one) for one in planned(study)]
+    else:
+        with ProcessPoolExecutor(n_jobs, multiprocessing.get_context("spawn")) as pool:
+            found = list(pool.map(saved, planned(study)))
+    told = {name: {"caption": caption, "category": category} for name, caption, category, _ in found}
     content = json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CAPTIONS).write_text(content + "\n", encoding="utf-8")
-    return n_files
+    return 1 + sum(n_files for *_, n_files in found)
+
+
+def _saved(study: Study, tables: Tables, folder: Path, one: Planned) -> tuple[str, str, str, int]:
+    with style.theme():
+        drawn = _drawn(study, tables, one)
+        return drawn.name, drawn.caption, drawn.category, len(style.save(drawn.figure, folder, drawn.name))
 
 
 def main() -> None:
@@ -174,13 +198,14 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--statistics", type=Path, help="folder of the statistics stage (default: the study's)")
     parser.add_argument("--output", type=Path, help="folder to write (default: the study's)")
+    parser.add_argument("--threads", type=int, default=1, help="processes; the bytes are the same for any")
     arguments = parser.parse_args()
     study, start = settings.load(arguments.config), time.monotonic()
     own = Path(artefacts.RESULTS, "studies", study.name)
     statistics, output = arguments.statistics or own / "statistics", arguments.output or own / "figures"
     LOG.info("%s: drawing from %s", study.name, statistics)
-    with records.making(study, "figures", output, [statistics]) as folder, style.theme():
-        n_files = save(draw(study, read(statistics)), folder)
+    with records.making(study, "figures", output, [statistics], threads=arguments.threads) as folder:
+        n_files = save(study, read(statistics), folder, arguments.threads)
     LOG.info("%s: %d files, %.1f s", study.name, n_files, time.monotonic() - start)
 
 

@@ -62,10 +62,9 @@ def write(tmp_path):
     return tmp_path
 
 
-def saved(study, folder, output):
+def saved(study, folder, output, n_jobs=1):
     output.mkdir()
-    with style.theme():
-        figures.save(figures.draw(study, tables.read(folder)), output)
+    figures.save(study, tables.read(folder), output, n_jobs)
     return {path.name: path.read_bytes() for path in output.iterdir()}
 
 

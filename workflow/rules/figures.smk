@@ -8,12 +8,14 @@ rule figures:
         f"logs/figures/{STUDY.name}.log",
     conda:
         "../../envs/study.yaml"
+    # As many as there are cores, if fewer.
+    threads: 4
     resources:
-        mem_mb=500,
+        mem_mb=lambda wildcards, threads: 300 + 300 * threads,
     params:
         config=JOBS.configuration_for,
         statistics=folder_of("input", "tables"),
         folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.figures --config {params.config:q} --statistics {params.statistics}"
-        " --output {params.folder} 2> {log}"
+        " --output {params.folder} --threads {threads} 2> {log}"
