@@ -11,12 +11,17 @@ Cost: a minute for the default study.
 import argparse
 import json
 import logging
+import multiprocessing
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from linear_probing import records, settings
 from linear_probing.estimation.columns import DICTIONARY, dictionary
@@ -126,11 +131,14 @@ def compute(study: Study, results: Scores, n_jobs: int = 1) -> dict[str, pd.Data
     """Return all tables by file name."""
     places = map_table(results, study)
     per_layer, best_layer = significance_tables(study, results)
+    with _beside(n_jobs, transfer_table, study, results.moved()) as transfers:
+        estimated = estimate_tables(study, results, n_jobs)
+        moved = transfers()
     return {
-        **estimate_tables(study, results, n_jobs),
+        **estimated,
         "significance.csv": per_layer,
         "best_layer_significance.csv": best_layer,
-        "transfer.csv": transfer_table(study, results),
+        "transfer.csv": moved,
         "cosines.csv": results.cosines,
         "code_length.csv": code_lengths(results),
         "map.csv": places,
@@ -141,6 +149,16 @@ def compute(study: Study, results: Scores, n_jobs: int = 1) -> dict[str, pd.Data
         "checks.csv": results.checks,
         DICTIONARY: dictionary(),
     }
+
+
+@contextmanager
+def _beside(n_jobs: int, function: Callable[..., Any], *arguments: Any) -> Iterator[Callable[[], Any]]:
+    """Give what returns a function's result, for which a process works meanwhile where there may be several."""
+    if n_jobs == 1:
+        yield partial(function, *arguments)
+        return
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), threadpool_limits, (1,)) as pool:
+        yield pool.submit(function, *arguments).result
 
 
 def main() -> None:

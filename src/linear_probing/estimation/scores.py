@@ -57,6 +57,10 @@ class Scores:
     transfer: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     cosines: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["model"]))
 
+    def moved(self) -> "Scores":
+        """Return the scores of directions on other tasks alone, and all targets."""
+        return Scores(self.targets, {}, self.fits.iloc[:0], transfer=self.transfer)
+
     def of(self, task: Task) -> "Scores":
         """Return a task's out-of-fold scores and control labels alone, and the targets of its data set."""
 
