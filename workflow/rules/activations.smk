@@ -12,10 +12,10 @@ for EXTRACTION in JOBS.extractions():
             update(EXTRACTION.signs),
         log:
             f"logs/activations/{EXTRACTION.model}-{EXTRACTION.shard}-{EXTRACTION.digest}.log",
+        priority: EXTRACTION.priority
         conda:
             "../../envs/study.yaml"
         threads: 1
-        priority: EXTRACTION.priority
         resources:
             mem_mb=1000,
             gpu=EXTRACTION.gpus,

@@ -6,9 +6,9 @@ rule datasets:
         update("results/datasets/{dataset}-{digest}/record.json"),
     log:
         "logs/datasets/{dataset}-{digest}.log",
+    priority: 5
     conda:
         "../../envs/study.yaml"
-    priority: 5
     resources:
         mem_mb=500,
     params:

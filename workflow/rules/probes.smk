@@ -31,10 +31,10 @@ rule probes:
         "logs/probes/{model}/{dataset}-{digest}.log",
     wildcard_constraints:
         model="(?!text/)[^/]+",
-    conda:
-        "../../envs/study.yaml"
     # The longest jobs first, and the shortest, of the text and of a later twin, last: so the cores end together.
     priority: 2
+    conda:
+        "../../envs/study.yaml"
     threads: 1
     resources:
         mem_mb=1000,

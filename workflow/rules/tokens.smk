@@ -6,9 +6,9 @@ rule tokens:
         update("results/tokens/{model}/{dataset}-{digest}/record.json"),
     log:
         "logs/tokens/{model}/{dataset}-{digest}.log",
+    priority: 4
     conda:
         "../../envs/study.yaml"
-    priority: 4
     resources:
         mem_mb=700,
     params:
