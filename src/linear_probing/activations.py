@@ -26,7 +26,7 @@ from linear_probing.extraction.comparison import Difference, check, differences,
 from linear_probing.extraction.reading import ActivationError, Reader, extract, wrap
 from linear_probing.provenance import Made
 from linear_probing.settings import Model, Study
-from linear_probing.stage import run, sha256
+from linear_probing.stage import count, run, sha256
 from linear_probing.store import layer_name, write_tensors
 from linear_probing.tokens import Tokens
 
@@ -198,7 +198,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=Path, nargs="+", required=True, help="folders of the tokens stage")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="folders to write, in the same order")
     parser.add_argument("--shard", type=int, default=0, help="which of the model's shards, from 0")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     return parser.parse_args()
 
 

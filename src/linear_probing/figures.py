@@ -8,17 +8,15 @@ tables give the same bytes.
 import argparse
 import json
 import logging
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from linear_probing import artefacts, records, settings
+from linear_probing import artefacts, processes, records, settings
 from linear_probing.drawing import (
     cosines,
     effort,
@@ -35,7 +33,7 @@ from linear_probing.drawing import map as world
 from linear_probing.drawing.plan import Planned, planned
 from linear_probing.drawing.tables import Tables, read
 from linear_probing.settings import Study
-from linear_probing.stage import run
+from linear_probing.stage import count, run
 
 LOG = logging.getLogger("figures")
 CAPTIONS = "captions.json"
@@ -139,19 +137,14 @@ def names(study: Study) -> list[str]:
     return [one.name for one in planned(study)]
 
 
-def draw(study: Study, tables: Tables) -> Iterator[Drawn]:
-    """Yield the figures that `names` names, each when it is asked for.
+def draw(study: Study, tables: Tables, one: Planned) -> Drawn:
+    """Draw one of the figures that `planned` names.
 
     Raises
     ------
     FigureError
-        If layers.csv has no row of one of the study's models.
+        If layers.csv has no row of the figure's model.
     """
-    for one in planned(study):
-        yield _drawn(study, tables, one)
-
-
-def _drawn(study: Study, tables: Tables, one: Planned) -> Drawn:
     figure, caption = DRAW[one.kind](study, tables, one)
     return Drawn(one.name, figure, caption, one.category)
 
@@ -178,7 +171,7 @@ def save(study: Study, tables: Tables, folder: Path, n_jobs: int = 1) -> int:
     if n_jobs == 1:
         found = [saved(one) for one in planned(study)]
     else:
-        with ProcessPoolExecutor(n_jobs, multiprocessing.get_context("spawn")) as pool:
+        with processes.fresh(min(n_jobs, len(planned(study)))) as pool:
             found = list(pool.map(saved, planned(study)))
     told = {name: {"caption": caption, "category": category} for name, caption, category, _ in found}
     content = json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False)
@@ -188,7 +181,7 @@ def save(study: Study, tables: Tables, folder: Path, n_jobs: int = 1) -> int:
 
 def _saved(study: Study, tables: Tables, folder: Path, one: Planned) -> tuple[str, str, str, int]:
     with style.theme():
-        drawn = _drawn(study, tables, one)
+        drawn = draw(study, tables, one)
         return drawn.name, drawn.caption, drawn.category, len(style.save(drawn.figure, folder, drawn.name))
 
 
@@ -198,7 +191,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--statistics", type=Path, help="folder of the statistics stage (default: the study's)")
     parser.add_argument("--output", type=Path, help="folder to write (default: the study's)")
-    parser.add_argument("--threads", type=int, default=1, help="processes; the bytes are the same for any")
+    parser.add_argument("--threads", type=count, default=1, help="processes; the bytes are the same for any")
     arguments = parser.parse_args()
     study, start = settings.load(arguments.config), time.monotonic()
     own = Path(artefacts.RESULTS, "studies", study.name)

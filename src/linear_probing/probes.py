@@ -33,7 +33,7 @@ from linear_probing.probing.layer import Probed, plan_of, probe_layer
 from linear_probing.probing.protocol import probe_out_of_fold
 from linear_probing.probing.runs import runs_of
 from linear_probing.settings import Model, Study, Task
-from linear_probing.stage import run
+from linear_probing.stage import count, run
 from linear_probing.store import layer_name, write_tensors
 from linear_probing.tables import Tables
 
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, required=True, help="folder of the datasets stage")
     parser.add_argument("--activations", type=Path, help="folder of the activations stage; none for the baselines")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     name = study.dataset(arguments.dataset).name

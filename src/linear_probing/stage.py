@@ -3,18 +3,14 @@
 import hashlib
 import logging
 import os
-import re
 import resource
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 MESSAGE_INDENT = "\n  "
-COUNTS = ("--threads", "--cores")
-"""Options of any command that count what works at once."""
 
 
 class StudyError(Exception):
@@ -46,29 +42,27 @@ class StudyError(Exception):
         super().__init__(MESSAGE_INDENT.join([subject, *lines]))
 
 
-def check_counts(arguments: Sequence[str]) -> None:
-    """Check that a command is given one thread or core at least; what is no whole number, its own parser refuses.
-
-    Here for all commands at once: in the stages' own modules it would be code that states and probes are made by, and
-    all of them would be made again.
+def count(text: str) -> int:
+    """Return how many threads or cores an option asks for, as argparse's `type`.
 
     Raises
     ------
     StudyError
-        If an option of `COUNTS` is below 1.
+        If it is below 1.
 
     Examples
     --------
-    >>> check_counts(["--config", "study.yaml", "--threads", "2"])
+    >>> count("2")
+    2
     """
-    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    for name, value in pairwise(words):
-        if name in COUNTS and re.fullmatch(r"-?\d+", value) and int(value) < 1:
-            raise StudyError(
-                f"{name} is {value}, expected 1 or more",
-                likely="0 was meant as all that there are",
-                do=f"say how many, as {name} 2",
-            )
+    number = int(text)
+    if number < 1:
+        raise StudyError(
+            f"threads or cores: {number}, expected 1 or more",
+            likely="0 was meant as all that there are",
+            do="say how many, as 2",
+        )
+    return number
 
 
 def run(main: Callable[[], None]) -> None:
@@ -79,7 +73,6 @@ def run(main: Callable[[], None]) -> None:
     for talkative in ("httpx", "fontTools"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
-        check_counts(sys.argv[1:])
         main()
     except StudyError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

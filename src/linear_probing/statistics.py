@@ -11,19 +11,16 @@ Cost: a minute for the default study.
 import argparse
 import json
 import logging
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
-from linear_probing import records, settings
+from linear_probing import processes, records, settings
 from linear_probing.estimation.columns import DICTIONARY, dictionary
 from linear_probing.estimation.diagnostics import code_lengths, count_fits, note_table
 from linear_probing.estimation.places import map_table, plane_table, summarise_map
@@ -33,7 +30,7 @@ from linear_probing.estimation.study_tables import estimate_tables
 from linear_probing.estimation.transfers import transfer_table
 from linear_probing.probes import FITS
 from linear_probing.settings import Study
-from linear_probing.stage import run
+from linear_probing.stage import count, run
 
 LOG = logging.getLogger("statistics")
 PRECISION = "%.6g"
@@ -157,7 +154,7 @@ def _beside(n_jobs: int, function: Callable[..., Any], *arguments: Any) -> Itera
     if n_jobs == 1:
         yield partial(function, *arguments)
         return
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), threadpool_limits, (1,)) as pool:
+    with processes.fresh(1) as pool:
         yield pool.submit(function, *arguments).result
 
 
@@ -171,7 +168,7 @@ def main() -> None:
     )
     parser.add_argument("--transfer", type=Path, nargs="*", default=[], help="folders of the transfer stage")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--threads", type=int, default=1, help="processes; the numbers are the same for any")
+    parser.add_argument("--threads", type=count, default=1, help="processes; the numbers are the same for any")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     start = time.monotonic()

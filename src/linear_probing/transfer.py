@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from linear_probing import directions, records, settings, store, tables
 from linear_probing.directions import ALL, SPLIT, Direction
 from linear_probing.settings import Study
-from linear_probing.stage import StudyError, run
+from linear_probing.stage import StudyError, count, run
 from linear_probing.store import layer_name, write_tensors
 
 LOG = logging.getLogger("transfer")
@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument("--activations", type=Path, nargs="*", default=[], help="folders of the activations stage")
     parser.add_argument("--probes", type=Path, nargs="*", default=[], help="folders of the probes stage")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     arguments = parser.parse_args()
     study, start = settings.load(arguments.config), time.monotonic()
     name, threads = study.model(arguments.model).name, arguments.threads

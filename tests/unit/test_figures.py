@@ -62,6 +62,11 @@ def write(tmp_path):
     return tmp_path
 
 
+def drawn_all(study, folder):
+    read = tables.read(folder)
+    return (figures.draw(study, read, one) for one in plan.planned(study))
+
+
 def saved(study, folder, output, n_jobs=1):
     output.mkdir()
     figures.save(study, tables.read(folder), output, n_jobs)
@@ -190,7 +195,7 @@ def test_a_study_without_places_or_statements_says_so(tiny, folder):
     for name in ("map.csv", "plane.csv"):
         path = folder / name
         path.write_text(path.read_text().splitlines()[0] + "\n")
-    drawn = {one.name: one for one in figures.draw(tiny, tables.read(folder))}
+    drawn = {one.name: one for one in drawn_all(tiny, folder)}
     assert list(drawn) == figures.names(tiny)
     assert [text.get_text() for text in drawn["map"].figure.texts] == [
         "No map: the study has no task place.position for atlas."
@@ -343,7 +348,7 @@ def test_a_second_model_gets_figures_of_its_own(root, tiny_content, folder):
     pd.concat([table, table[table["model"] == "atlas"].assign(model="other")]).to_csv(path, index=False)
     tiny_content["models"]["other"] = {"folder": "data/models/atlas", "dtype": "float32"}
     study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
-    drawn = [one.name for one in figures.draw(study, tables.read(folder))]
+    drawn = [one.name for one in drawn_all(study, folder)]
     assert drawn == figures.names(study)
     assert {"layers", "map", "plane", "layers-other", "map-other", "plane-other"} <= set(drawn)
 
@@ -378,4 +383,4 @@ def test_a_model_without_rows_is_an_error_not_a_crash(root, tiny_content, folder
     tiny_content["models"] = {"stranger": {"folder": "data/models/atlas", "dtype": "float32"}}
     study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
     with pytest.raises(FigureError, match=r"layers\.csv has no row of stranger"):
-        list(figures.draw(study, tables.read(folder)))
+        list(drawn_all(study, folder))

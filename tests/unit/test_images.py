@@ -28,7 +28,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from linear_probing import figures, settings
-from linear_probing.drawing import style, tables
+from linear_probing.drawing import plan, style, tables
 from linear_probing.drawing.tables import COLUMNS
 
 WIDTH, BLUR = 240, 1.5
@@ -197,6 +197,10 @@ def tiny_study(root):
     return settings.load(root / "config" / "tiny.yaml")
 
 
+def drawn_all(study, read):
+    return (figures.draw(study, read, one) for one in plan.planned(study))
+
+
 @pytest.fixture(scope="module")
 def drawn(tiny_study, tmp_path_factory):
     """Return a function that draws all figures of tables and makes pictures of them."""
@@ -204,7 +208,7 @@ def drawn(tiny_study, tmp_path_factory):
     def draw(content, look=None):
         read = written(tmp_path_factory.mktemp("tables"), content)
         with style.theme(), mpl.rc_context(look):
-            return {one.name: picture(one.figure) for one in figures.draw(tiny_study, read)}
+            return {one.name: picture(one.figure) for one in drawn_all(tiny_study, read)}
 
     return draw
 
@@ -215,7 +219,7 @@ def today(tiny_study, tmp_path_factory):
     read = written(tmp_path_factory.mktemp("tables"), small_tables())
     found = {"whole": {}, "exchanged": {}, "lacking": {}}
     with style.theme():
-        for one in figures.draw(tiny_study, read):
+        for one in drawn_all(tiny_study, read):
             found["whole"][one.name] = picture(one.figure)
             one.figure.axes[1].set_visible(False)
             found["lacking"][one.name] = picture(one.figure)

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and what a damaged one says."""
 
+import importlib
 import subprocess
 import sys
 
@@ -76,20 +77,21 @@ def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_nam
     assert not output.exists()
 
 
-@pytest.mark.parametrize("words", [["--threads", "0"], ["--threads=-3"], ["--cores", "-1"]])
-def test_no_thread_is_refused_before_any_command_begins(monkeypatch, capsys, words):
-    monkeypatch.setattr("sys.argv", ["statistics", "--config", "x.yaml", *words])
+@pytest.mark.parametrize("module", ["activations", "probes", "transfer", "statistics", "figures", "validation"])
+@pytest.mark.parametrize("number", ["0", "-3"])
+def test_no_thread_is_refused_before_anything_is_read(monkeypatch, capsys, module, number):
+    main = importlib.import_module(f"linear_probing.{module}" + (".__main__" if module == "validation" else "")).main
+    option = "--cores" if module == "validation" else "--threads"
+    monkeypatch.setattr("sys.argv", [module, f"{option}={number}"])
     with pytest.raises(SystemExit, match="1"):
-        stage.run(lambda: pytest.fail("it had begun"))
-    name, value = words if len(words) == 2 else words[0].split("=")
-    assert f"StudyError: {name} is {value}, expected 1 or more" in capsys.readouterr().err
+        stage.run(main)
+    assert f"StudyError: threads or cores: {number}, expected 1 or more" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "words", [["--threads", "2"], ["--threads", "x"], ["--seed", "0"], ["--threads"], ["--threads", "--5"]]
-)
-def test_other_numbers_are_for_the_command_to_judge(words):
-    stage.check_counts(words)
+def test_threads_are_counted_in_whole_numbers():
+    assert stage.count("2") == 2
+    with pytest.raises(ValueError, match="invalid literal"):
+        stage.count("x")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ ORDER = [
     "report",
     "paper",
 ]
-SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts", "records"}
+SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts", "records", "processes"}
 ALLOWED = {
     "datasets": {"builders", "atlas"},
     "tokens": {"models", "chat"},

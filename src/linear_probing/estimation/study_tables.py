@@ -4,9 +4,7 @@ A task's resamples are drawn from its own name, so tasks go to several processes
 same bytes.
 """
 
-import multiprocessing
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -14,6 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from linear_probing import processes
 from linear_probing.estimation import contrasts, estimates, refolding
 from linear_probing.estimation.scores import Scores
 from linear_probing.estimation.secondary import METRICS_TABLE, metric_rows
@@ -67,8 +66,7 @@ def _by_task(study: Study, scores: Scores, n_jobs: int) -> Iterable[Rows]:
         with threadpool_limits(1):
             yield from bar(map(_of_task, *zip(*given, strict=True)))
         return
-    # Processes that begin afresh: one that is forked inherits the locks of threads that it has not.
-    with ProcessPoolExecutor(n_jobs, multiprocessing.get_context("spawn"), threadpool_limits, (1,)) as pool:
+    with processes.fresh(n_jobs) as pool:
         yield from bar(pool.map(_of_task, *zip(*given, strict=True)))
 
 

@@ -10,18 +10,17 @@ Cost: at n = 1,500, d = 4,096 one second on one thread; at n = 2,240, d = 160 tw
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from scipy.linalg import cho_factor, cho_solve, lstsq
-from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from linear_probing.probing.deciding import Deciding, Probable
 
 Coefficients = tuple[Float[np.ndarray, "class feature"], Float[np.ndarray, " class"]]
 
 
-class _Discriminant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """What both share: checks, one decision column for two classes, and decisions from coefficients."""
+class _Discriminant(Deciding):
+    """What both share: decisions from coefficients."""
 
     def _coefficients(
         self, features: Float[np.ndarray, "row feature"], labels: Int[np.ndarray, " row"], n_classes: int
@@ -36,12 +35,8 @@ class _Discriminant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If the labels hold one class only, or a feature is not finite.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
+        X, labels = self._read(X, y, np.float64)  # noqa: N806
         n_classes = len(self.classes_)
-        if n_classes < 2:
-            raise ValueError(f"the labels hold {n_classes} class, expected at least 2")
         coefficients, intercept = self._coefficients(X, labels, n_classes)
         if n_classes == 2:
             coefficients, intercept = coefficients[1:] - coefficients[:1], intercept[1:] - intercept[:1]
@@ -54,11 +49,6 @@ class _Discriminant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = validate_data(self, X, dtype=np.float64, reset=False)  # noqa: N806
         decision = X @ self.coef_.T + self.intercept_
         return decision[:, 0] if len(self.classes_) == 2 else decision
-
-    def predict(self, X: Any) -> Shaped[np.ndarray, " row"]:  # noqa: N803
-        """Return the class of the greatest decision value."""
-        decision = self.decision_function(X)
-        return self.classes_[(decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)]
 
 
 class MeanDifference(_Discriminant):
@@ -91,7 +81,7 @@ class MeanDifference(_Discriminant):
         return means, -0.5 * (means**2).sum(axis=1)
 
 
-class ShrunkDiscriminant(_Discriminant):
+class ShrunkDiscriminant(_Discriminant, Probable):
     """Linear discriminant analysis: class means in the metric of the shrunk covariance within classes.
 
     Every class's features are scaled to unit variance within the class, their covariance is shrunk towards a multiple
@@ -126,18 +116,6 @@ class ShrunkDiscriminant(_Discriminant):
             start += len(own)
         coefficients = _solve(rows, diagonal, means.T).T
         return coefficients, np.log(priors) - 0.5 * (means * coefficients).sum(axis=1)
-
-    def predict_proba(self, X: Any) -> Float[np.ndarray, "row class"]:  # noqa: N803
-        """Return the probability of every class, (n_rows, n_classes)."""
-        decision = self.decision_function(X)
-        return np.stack([expit(-decision), expit(decision)], 1) if decision.ndim == 1 else softmax(decision, axis=1)
-
-    def predict_log_proba(self, X: Any) -> Float[np.ndarray, "row class"]:  # noqa: N803
-        """Return the logarithm of `predict_proba`, exact where that is 0 or 1 within rounding."""
-        decision = self.decision_function(X)
-        if decision.ndim == 1:
-            return np.stack([log_expit(-decision), log_expit(decision)], 1)
-        return log_softmax(decision, axis=1)
 
 
 def _class_means(

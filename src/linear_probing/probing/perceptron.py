@@ -13,16 +13,20 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Shaped
-from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from jaxtyping import Float
+from scipy.special import expit
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags, check_random_state, gen_batches, shuffle
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from linear_probing.probing.deciding import Probable
 
 DECAY, DECAY_OF_SQUARES, SMALL = 0.9, 0.999, 1e-8
 """Of Adam's running means of gradients and of their squares, and what keeps its divisor above 0."""
+
+PRECISIONS = (np.float64, np.float32)
+"""In which features are taken as they are, and networks trained; others become the first."""
 
 Outputs = Float[np.ndarray, "row output"]
 
@@ -179,11 +183,11 @@ class _Perceptron(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Outputs:  # noqa: N803
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)  # noqa: N806
+        X = validate_data(self, X, dtype=PRECISIONS, reset=False)  # noqa: N806
         return self.layers_.activations(X)[-1].astype(np.float64)
 
 
-class PerceptronClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
+class PerceptronClassifier(Probable, _Perceptron):
     """Multilayer perceptron of rectified units whose outputs are log odds, or logits of several classes.
 
     Parameters
@@ -217,12 +221,8 @@ class PerceptronClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         ValueError
             If the labels hold one class only, a feature is not finite, or training ends in weights that are not.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])  # noqa: N806
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
+        X, labels = self._read(X, y, PRECISIONS)  # noqa: N806
         n_classes = len(self.classes_)
-        if n_classes < 2:
-            raise ValueError(f"the labels hold {n_classes} class, expected at least 2")
         columns = np.arange(n_classes) if n_classes > 2 else np.array([1])
         self._train(X, (labels[:, None] == columns).astype(X.dtype), _probabilities if n_classes > 2 else expit)
         return self
@@ -231,16 +231,6 @@ class PerceptronClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         """Return log odds (n_rows,) of the second of two classes; else logits (n_rows, n_classes)."""
         outputs = self._outputs(X)
         return outputs[:, 0] if len(self.classes_) == 2 else outputs
-
-    def predict_proba(self, X: Any) -> Float[np.ndarray, "row class"]:  # noqa: N803
-        """Return the probability of every class, (n_rows, n_classes)."""
-        decision = self.decision_function(X)
-        return np.stack([expit(-decision), expit(decision)], 1) if decision.ndim == 1 else softmax(decision, axis=1)
-
-    def predict(self, X: Any) -> Shaped[np.ndarray, " row"]:  # noqa: N803
-        """Return the most probable class."""
-        decision = self.decision_function(X)
-        return self.classes_[(decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)]
 
 
 class PerceptronRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
@@ -254,7 +244,7 @@ class PerceptronRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
         ValueError
             If a feature or number is not finite, or training ends in weights that are not.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True)  # noqa: N806
+        X, y = validate_data(self, X, y, dtype=PRECISIONS, multi_output=True, y_numeric=True)  # noqa: N806
         self._flat = y.ndim == 1
         self._train(X, y.reshape(len(y), -1).astype(X.dtype), _numbers)
         return self

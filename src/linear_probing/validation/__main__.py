@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from linear_probing.stage import StudyError, replace_file, run
+from linear_probing.stage import StudyError, count, replace_file, run
 from linear_probing.validation import choice, codes, coverage, p_values, selectivity
 from linear_probing.validation.check import Check, table
 from linear_probing.validation.document import document
@@ -61,7 +61,7 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description="Check the statistics on simulations whose truth is known.")
     parser.add_argument("--output", type=Path, required=True, help="the document to write")
-    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--cores", type=count, default=2)
     arguments = parser.parse_args()
     start = time.perf_counter()
     LOG.info("simulations start on %d cores", arguments.cores)

@@ -4,17 +4,15 @@ A target's features are the sum of what its group shares and of its own, each no
 shares of the groups in both variances are the design's. Labels follow from features by one direction per output.
 """
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from linear_probing import processes
 from linear_probing.probing import protocol
 
 N_FOLDS = 5
@@ -90,10 +88,6 @@ def masks_of(folds: Int[np.ndarray, " target"]) -> protocol.Masks:
     return [(folds != fold, folds == fold) for fold in range(N_FOLDS)]
 
 
-def _limit_threads() -> None:
-    threadpool_limits(1)
-
-
 class _Seeded:
     """One simulation by its number, on random numbers of its own: results do not depend on the number of processes."""
 
@@ -124,7 +118,7 @@ def repeat(one: Callable[[np.random.Generator], Any], name: str, n: int, n_jobs:
             found.append(seeded(number))
             bar.update()
     else:
-        with ProcessPoolExecutor(n_jobs, multiprocessing.get_context("spawn"), _limit_threads) as pool:
+        with processes.fresh(n_jobs) as pool:
             found = []
             for result in pool.map(seeded, range(n), chunksize=CHUNK):
                 found.append(result)
