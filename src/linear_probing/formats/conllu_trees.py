@@ -32,7 +32,7 @@ class Sentence:
     tokens: Parsed
 
 
-class _Wrong(Exception):
+class _SentenceError(Exception):
     """A sentence that cannot be used, at a line."""
 
     def __init__(self, line: int, what: str, likely: str | None = None) -> None:
@@ -61,7 +61,7 @@ def read(path: Path) -> Rows:
             for line, word in _words(sentence, document):
                 found.append(word)
                 lines.append(line)
-        except _Wrong as error:
+        except _SentenceError as error:
             problems.append(error.problem)
     if problems:
         raise FormatError(path, problems)
@@ -87,19 +87,19 @@ def _parsed(block: Sequence[tuple[int, str]]) -> Sentence:
     tokens: Parsed = []
     for number, line in block:
         if not line:
-            raise _Wrong(number, "no empty line ends the last sentence", CUT + "; if not, add an empty line")
+            raise _SentenceError(number, "no empty line ends the last sentence", CUT + "; if not, add an empty line")
         if line.startswith("#"):
             comments |= {key: value or "" for key, value in parse_comment_line(line)}
             continue
         n_cells = len(line.split("\t"))
         if n_cells != len(DEFAULT_FIELDS):
-            raise _Wrong(number, f"{n_cells} cells, expected {len(DEFAULT_FIELDS)} with tabs between", CUT)
+            raise _SentenceError(number, f"{n_cells} cells, expected {len(DEFAULT_FIELDS)} with tabs between", CUT)
         try:
             tokens.append((number, parse_line(line, DEFAULT_FIELDS, PARSERS)))
         except ParseException as error:
-            raise _Wrong(number, str(error)) from error
+            raise _SentenceError(number, str(error)) from error
     if not tokens:
-        raise _Wrong(block[0][0], "a sentence without words", "an empty line behind the comments")
+        raise _SentenceError(block[0][0], "a sentence without words", "an empty line behind the comments")
     return Sentence(block[0][0], comments, tokens)
 
 
@@ -115,12 +115,14 @@ def _words(sentence: Sentence, document: str) -> Iterator[tuple[int, dict[str, s
         form = surface["form"]
         if not text.startswith(form, at):
             what = f"the form {form!r} does not stand in the text, which goes on with {text[at : at + 20]!r}"
-            raise _Wrong(line, what, "the text was edited, or a word is missing")
+            raise _SentenceError(line, what, "the text was edited, or a word is missing")
         for (number, word), (start, end) in zip(words, _parts(form, [w["form"] for _, w in words]), strict=True):
             yield number, {**shared, "start": str(at + start), "end": str(at + end), **_cells(word)}
         at += len(form)
     if text[at:].strip():
-        raise _Wrong(sentence.tokens[-1][0], f"the text goes on with {text[at : at + 20]!r}, the words do not", CUT)
+        raise _SentenceError(
+            sentence.tokens[-1][0], f"the text goes on with {text[at : at + 20]!r}, the words do not", CUT
+        )
 
 
 def _units(sentence: Sentence) -> Iterator[tuple[int, Any, Parsed]]:
@@ -132,11 +134,15 @@ def _units(sentence: Sentence) -> Iterator[tuple[int, Any, Parsed]]:
         if isinstance(number, tuple):
             if number[1] == "-":
                 if number[0] != expected or held:
-                    raise _Wrong(line, f"the multiword token {number[0]}-{number[2]} does not stand before its words")
+                    raise _SentenceError(
+                        line, f"the multiword token {number[0]}-{number[2]} does not stand before its words"
+                    )
                 last, held = number[2], (line, token)
             continue
         if number != expected:
-            raise _Wrong(line, f"word number {number}, expected {expected}", "a line is missing or stands twice")
+            raise _SentenceError(
+                line, f"word number {number}, expected {expected}", "a line is missing or stands twice"
+            )
         expected += 1
         words.append((line, token))
         if number >= last:
@@ -144,7 +150,7 @@ def _units(sentence: Sentence) -> Iterator[tuple[int, Any, Parsed]]:
             yield *surface, words
             words, held = [], None
     if held:
-        raise _Wrong(held[0], f"the multiword token {held[1]['form']!r} lacks its last words", CUT)
+        raise _SentenceError(held[0], f"the multiword token {held[1]['form']!r} lacks its last words", CUT)
 
 
 def _rebuilt(units: Sequence[tuple[int, Any, Parsed]]) -> str:

@@ -9,12 +9,8 @@ from typing import Any
 
 from linear_probing.formats.rows import FormatError, Problem, Rows, check_names, lines_of, made, text_of
 
-KINDS = {list: "a list", dict: "an object"}
+KINDS: dict[type, str] = {list: "a list", dict: "an object"}
 VALUES = "text, a number, true, false or null"
-
-
-class _Number(str):
-    """A number as it is written, which a top-level value may be."""
 
 
 def read(path: Path) -> Rows:
@@ -45,9 +41,7 @@ def read(path: Path) -> Rows:
 
 
 def _cells(line: str) -> dict[str, str]:
-    content = json.loads(
-        line, parse_int=_Number, parse_float=_Number, parse_constant=_constant, object_pairs_hook=_once
-    )
+    content = json.loads(line, parse_int=str, parse_float=str, parse_constant=_constant, object_pairs_hook=_once)
     if not isinstance(content, dict):
         raise ValueError(f"{KINDS.get(type(content), 'a single value')}, expected an object")
     return {key: _cell(key, value) for key, value in content.items()}

@@ -5,7 +5,11 @@ from pathlib import Path
 
 from linear_probing.formats.rows import FormatError, Problem, Rows, bytes_of, check_names, made
 
-SETTINGS = {"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 """One thread keeps the rows' order; extensions would be fetched from the network."""
 NESTED = re.compile(r"\[\]|^(STRUCT|MAP|UNION|BLOB|LIST|VARIANT|GEOMETRY)")
 WHOLE = "fetch or write it again"
