@@ -102,10 +102,10 @@ def check(path: Path, asked: Asked, reader: Reader, n_folds: int = 5) -> Report:
             lines.append(_lengths(read[0], reader, attempt, table))
         labels = {name: attempt(partial(_label, table, name, of)) for name, of in asked.labels.items()}
         lines += [_counted(name, cells) for name, cells in labels.items() if cells]
-        named = {}
+        named: dict[str, list[str] | None] = {}
         for key, columns in (("group", asked.group), ("type", (asked.type,) if asked.type else ())):
             named[key] = attempt(partial(table_cells.filled, table, columns, key)) if columns else None
-            lines += _sizes(key, columns, named[key]) if named[key] else []
+            lines += _sizes(key, columns, named[key] or [])
         if read is not None:
             lines += _leaks(table, read[1], labels, named["group"])
         if not errors:
@@ -161,6 +161,8 @@ def _counted(name: str, cells: Sequence[str]) -> str:
 
 
 def _sizes(key: str, columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
     sizes = list(Counter(names).values())
     single = sum(size == 1 for size in sizes)
     lines = [f"{key} {' and '.join(columns)}: {len(sizes):,} {key}s of {_range(sizes)} rows"]
