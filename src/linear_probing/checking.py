@@ -106,6 +106,8 @@ def check(path: Path, asked: Asked, reader: Reader, n_folds: int = 5) -> Report:
         for key, columns in (("group", asked.group), ("type", (asked.type,) if asked.type else ())):
             named[key] = attempt(partial(table_cells.filled, table, columns, key)) if columns else None
             lines += _sizes(key, columns, named[key] or [])
+        if not asked.group:
+            lines.append("group: none is named, each row stands for itself")
         if read is not None:
             lines += _leaks(table, read[1], labels, named["group"])
         if not errors:

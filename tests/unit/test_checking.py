@@ -1,0 +1,181 @@
+"""The report on a file of data: what it holds, what may leak, every line that is wrong; and the command."""
+
+import sys
+
+import pytest
+
+from linear_probing import checking, datasets
+from linear_probing.checking import Asked, Reader
+
+CITIES = ["Rome", "Oslo", "Lima", "Cairo", "Paris", "Tokyo"]
+ROWS = [f"{city} is {word}.,{label},{city}" for city in CITIES for label, word in ((1, "here"), (0, "far away"))]
+USUAL = Asked(text="statement", labels={"truth": "label"}, group=("city",))
+READER = Reader(lambda texts: [len(text.split()) for text in texts], 5)
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(rows=ROWS, header="statement,label,city", name="mine.csv"):
+        (tmp_path / name).write_text("\n".join([header, *rows]) + "\n")
+        return tmp_path / name
+
+    return write
+
+
+def test_a_good_file_is_described_line_by_line(file):
+    report = checking.check(file(), USUAL, READER)
+    assert report.usable
+    assert report.lines == (
+        "mine.csv: 12 rows; columns: statement, label, city",
+        "text: 13 to 18 (median 16) characters, 3 to 4 (median 4) tokens; 0 longer than the model's context of 5",
+        "label truth: 2 classes, with their rows: 1 (6), 0 (6)",
+        "group city: 6 groups of 2 rows",
+        "mine.csv: a study can use it",
+    )
+
+
+def test_columns_of_the_usual_names_need_not_be_named(file):
+    report = checking.check(file(header="text,label,group"), Asked(), READER)
+    assert report.usable
+    assert report.lines[2:4] == (
+        "label label: 2 classes, with their rows: 1 (6), 0 (6)",
+        "group group: 6 groups of 2 rows",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "line"),
+    [
+        ([*ROWS, ROWS[0], ROWS[3], ROWS[0]], USUAL, "look at: the same text twice: lines 2, 14 and 16; lines 5 and 15"),
+        ([*ROWS, "Rome is here.,0,Rome"], USUAL, "look at: the same text with different labels truth: lines 2 and 14"),
+        (
+            [*ROWS, "Rome is here.,1,Oslo"],
+            USUAL,
+            "look at: the same text in different groups, which may train and be tested: lines 2 and 14",
+        ),
+        ([*ROWS, "Bonn is here.,1,Bonn"], USUAL, "look at: 1 groups have one row only"),
+        (ROWS, Asked("statement", None, {"truth": "label"}, ("statement",)), "look at: every group has one row"),
+        (ROWS, Asked("statement", None, {"name": "city"}, ("city",)), "look at: the group tells the label name"),
+        (ROWS, Asked("statement", None, {"truth": "label"}, ("city",), "label"), "type label: 2 types of 6 rows"),
+    ],
+)
+def test_what_a_person_must_judge_is_shown_and_is_no_error(file, rows, asked, line):
+    report = checking.check(file(rows), asked, READER)
+    assert report.usable, report.lines
+    assert [one for one in report.lines if one.startswith(line)]
+    assert not [one for one in checking.check(file(), USUAL, READER).lines if one.startswith(line)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "lines"),
+    [
+        (
+            ["Bonn,,Bonn", *ROWS, "Kiel,,Kiel"],
+            USUAL,
+            ["wrong: line 2: the label 'label' is empty", "wrong: line 15: the label 'label' is empty"],
+        ),
+        (
+            ["Bonn,1", *ROWS, "Kiel,1,Kiel,x"],
+            USUAL,
+            [
+                "wrong: line 2: 2 cells, expected 3 (statement, label, city)",
+                "wrong: line 15: 4 cells, expected 3 (statement, label, city)",
+            ],
+        ),
+        (
+            ["Bonn,,Bonn", *ROWS, " ,1,Kiel", "Kiel,1,"],
+            USUAL,
+            [
+                "wrong: line 2: the label 'label' is empty",
+                "wrong: line 15: the text is empty",
+                "wrong: line 16: group: the cell 'city' is empty",
+            ],
+        ),
+        (
+            [*ROWS, "A B C D E F,1,Bonn"],
+            USUAL,
+            ["wrong: line 14: 6 tokens, the model's context is 5", "  do:     " + checking.TOO_LONG],
+        ),
+        (ROWS[::2], USUAL, ["wrong: the label 'label' is '1' in all 6 rows"]),
+        (ROWS[:8], USUAL, ["wrong: 4 groups, expected at least as many as folds, 5"]),
+        (
+            ROWS,
+            Asked(None, None, {"truth": "label"}),
+            ["wrong: no column is named text; columns are: statement, label, city"],
+        ),
+        (
+            [*ROWS, ROWS[0]],
+            Asked("statement", None, {"t": "label"}),
+            ["wrong: group: none is named, and one text stands twice: mine.csv, line 2, and mine.csv, line 14"],
+        ),
+        (
+            ROWS,
+            Asked("statement", "city", {"t": "label"}, ("label",)),
+            ["wrong: label t: the class '0' stands in 1 group, expected at least 3"],
+        ),
+        (
+            ROWS,
+            Asked("statement", None, {"p": {"latitude": "label", "longitude": "city"}}, ("city",)),
+            ["wrong: line 13: the longitude is 'Tokyo', expected -180 to 180 degrees"],
+        ),
+    ],
+)
+def test_what_a_study_cannot_use_is_named_with_all_its_lines(file, rows, asked, lines):
+    report = checking.check(file(rows), asked, READER)
+    assert not report.usable
+    shown = [line for one in report.lines for line in one.split("\n")]
+    assert set(lines) <= set(shown), shown
+    assert shown[-1] == "mine.csv: a study cannot use it as it is"
+
+
+def test_a_file_without_a_label_or_a_group_is_told_so(file):
+    report = checking.check(file(header="text,truth,city"), Asked(), READER)
+    assert "group: none is named, each row stands for itself" in report.lines
+    assert report.lines[-2].startswith("wrong: labels: none is named")
+    assert not report.usable
+
+
+def test_findings_beyond_a_number_are_counted(file):
+    extra = [f"Bonn {number} is here.,,Bonn" for number in range(checking.SHOWN + 3)]
+    report = checking.check(file([*ROWS, *extra]), USUAL, READER)
+    wrong = [line for line in report.lines if line.startswith("wrong: ")]
+    assert len(wrong) == checking.SHOWN + 1
+    assert wrong[-1] == "wrong: and 3 lines more like it"
+    many = [f"Bonn {number} is here.,1,Bonn" for number in range(checking.SHOWN + 3)]
+    report = checking.check(file([*ROWS, *many, *many]), USUAL, READER)
+    (twice,) = [line for line in report.lines if line.startswith("look at: the same text twice")]
+    assert twice.endswith("; and 3 more")
+    assert twice.count(" and ") == checking.SHOWN + 1
+
+
+def test_no_context_bounds_nothing(file):
+    report = checking.check(file(), USUAL, Reader(READER.count, None))
+    assert report.lines[1].endswith("tokens; the model's context has no bound")
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["datasets", "check", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            datasets.main()
+        return ended.value.code, capsys.readouterr().out
+
+    return run
+
+
+def test_the_command_reports_in_tokens_of_the_embedded_model_and_ends_with_0(command, file, root):
+    words = ["--text", "statement", "--label", "truth=label", "--group", "city", "--type", "city", "--span", "city"]
+    code, shown = command(file(), *words)
+    assert code == 0
+    assert "longer than the model's context of 128" in shown
+    assert shown.endswith("mine.csv: a study can use it\n")
+    assert command(file(), *words, "--tokenizer", root / "data" / "models" / "atlas") == (code, shown)
+
+
+def test_the_command_ends_with_1_if_a_study_cannot_use_the_file(command, file):
+    code, shown = command(file(), "--text", "statement", "--label", "label")
+    assert (code, "wrong: " in shown) == (0, False)
+    code, shown = command(file(), "--text", "statement", "--label", "label", "--group", "city", "--folds", "7")
+    assert code == 1
+    assert "wrong: 6 groups, expected at least as many as folds, 7" in shown
