@@ -1,6 +1,6 @@
 """A model's id and commit in, the folder of its files out; from the hub's cache, or from the hub.
 
-    python -m linear_probing.fetching.hub ID COMMIT [ALLOWED ...]
+    python -m linear_probing.fetching.hub ID COMMIT [--allow WHAT ...]
 
 Only safetensors, configurations and tokenizers are fetched. A commit is asked for in full, since a branch names other
 weights tomorrow. What was cut is resumed, since the hub's library keeps it in its cache. As a process of its own it
@@ -66,7 +66,7 @@ def snapshot(repository: str, commit: str, allow: Sequence[str] = ()) -> Path:
         If the hub has no such model or commit, wants a licence accepted, cannot be reached or stops answering. Neither
         message nor cause holds the token.
     """
-    os.environ["HF_HUB_OFFLINE"] = "0"  # read when the library is imported
+    os.environ.update(HF_HUB_OFFLINE="0", HF_HUB_DISABLE_TELEMETRY="1")  # read when the library is imported
     from huggingface_hub import errors, snapshot_download
 
     page = f"{SITE}/{repository}"
@@ -126,7 +126,7 @@ def model_folder(name: str, revision: str | None, allow: Sequence[str] = ()) -> 
             likely="the folder does not exist" if name.startswith((".", "/")) else "a branch or a short commit",
             do=f"copy the commit from the model's page, Files, History, and add --revision COMMIT to {name}",
         )
-    command = [sys.executable, "-m", "linear_probing.fetching.hub", name, revision, *allow]
+    command = [sys.executable, "-m", "linear_probing.fetching.hub", name, revision, "--allow", *allow]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise FetchError(
@@ -141,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fetch a model's files at a commit and print their folder.")
     parser.add_argument("repository", help="as openai-community/gpt2")
     parser.add_argument("commit", help="40 hexadecimal digits")
-    parser.add_argument("allow", nargs="*", choices=[*ON_REQUEST], help="what is fetched besides")
+    parser.add_argument("--allow", nargs="*", default=[], choices=[*ON_REQUEST], help="what is fetched besides")
     arguments = parser.parse_args()
     sys.stdout.write(f"{snapshot(arguments.repository, arguments.commit, arguments.allow)}\n")
 
