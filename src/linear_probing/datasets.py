@@ -2,6 +2,8 @@
 
 In: a configuration and the name of one of its data sets. Out: a folder with texts.csv, targets.csv and card.json.
 The tables are checked as every later stage will read them, so a broken builder stops here.
+
+    python -m linear_probing.datasets check FILE    # what a file of your own holds, and what is wrong with it
 """
 
 import argparse
@@ -142,7 +144,11 @@ def write(folder: Path, dataset: Dataset, draft: Draft) -> None:
 
 
 def main() -> None:
-    """Build one data set."""
+    """Build one data set; or, where the first word is `check`, report whether a file can be one."""
+    if sys.argv[1:2] == ["check"]:
+        # By name: a report makes no data set, and so is in the digest of none.
+        importlib.import_module("linear_probing.checking").main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(description="Build one data set of a study.")
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--dataset", required=True, help="its name in the configuration")

