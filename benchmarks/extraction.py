@@ -25,8 +25,9 @@ import transformers
 
 import memory
 import texts
+from linear_probing.language_model import BUDGETS
 from linear_probing.models import load_tokenizer
-from linear_probing.settings import BUDGETS, ROOT
+from linear_probing.settings import ROOT
 from linear_probing.stage import peak_memory_gb, run
 from reporting import ratios, spread, table
 from ways import SHAPES, Setting, Way, n_weights, prepare, setting_of

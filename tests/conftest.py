@@ -4,6 +4,7 @@ The claims are written here, since a run on several processes reads no other con
 """
 
 import copy
+import importlib.util
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,6 +42,15 @@ def installed(name):
         return version(name).split("+")[0]
     except PackageNotFoundError:
         return None
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Return what serves a folder on loopback, as a host of files and as a hub."""
+    spec = importlib.util.spec_from_file_location("loopback", ROOT / "tests" / "loopback.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.serving
 
 
 @pytest.fixture(scope="session")

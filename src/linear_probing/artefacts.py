@@ -7,20 +7,22 @@ working directory. Standard library, YAML and JSON schema only.
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from linear_probing import settings
+from linear_probing import settings, sources
 from linear_probing.provenance import PACKAGE, ROOT, Made, constant, file_digest, folder_digest, made
 from linear_probing.settings import TEXT_MODEL, Dataset, Model, SettingsError, Study
+from linear_probing.sources import Source
 from linear_probing.stage import StudyError, replace_file
 
 DEFAULT = ROOT / "config" / "study.yaml"
 RESULTS = "results"
-STAGES = ("datasets", "tokens", "activations", "probes", "transfer")
+STAGES = ("downloads", "datasets", "tokens", "activations", "probes", "transfer")
 """The stages whose folders carry a digest; those of the last ones stand in the study's folder."""
 LAST_STAGES = ("statistics", "figures", "report", "paper")
 ON_DEMAND = ("report", "paper")
@@ -49,6 +51,7 @@ class Artefacts:
         self.study = study
         self.made: dict[str, Made] = {}
         self.inputs: dict[str, list[str]] = {}
+        self.downloads: dict[str, Model | Source] = {}
         self.tables: dict[str, str] = {}
         self.tokens: dict[tuple[str, str], str] = {}
         self.activations: dict[tuple[str, str], str] = {}
@@ -61,6 +64,7 @@ class Artefacts:
             for model in study.models:
                 self._add_model(dataset, model)
         for model in study.models:
+            self._add_download(model)
             if model not in study.twins_of(model)[1:]:
                 self._add_transfer(model)
         read = [*self.tables.values(), *self.probes.values(), *self.transfer.values()]
@@ -78,12 +82,23 @@ class Artefacts:
         self.made[path], self.inputs[path] = made, inputs
         return path
 
+    def _add_download(self, item: Model | Source) -> list[str]:
+        """Enter what is fetched, if it is, and return its folder, named by content and not by the code that fetches."""
+        if item.download is None:
+            return []
+        folder = str(item.folder)
+        self.made[folder], self.inputs[folder] = item.download, []
+        self.downloads.setdefault(folder, item)
+        return [folder]
+
     def _add_tables(self, dataset: Dataset) -> None:
         name, builder = dataset.name, f"builders.{dataset.builder}"
         made_of = {"name": name, "builder": dataset.builder, **dataset.parameters}
         made_of |= {"n_folds": self.study.n_folds, "seed": self.study.seed}
-        made_of |= {"sources": _sources_of(builder)}
-        self.tables[name] = self._add(name, made("datasets", made_of, [builder]), [])
+        made_of |= {"sources": _sources_of(builder) | _files_of(dataset, self.study.file)}
+        public = (sources.known()[file] for file in dataset.files if file in sources.known())
+        fetched = [folder for source in public for folder in self._add_download(source)]
+        self.tables[name] = self._add(name, made("datasets", made_of, [builder]), fetched)
         self._check_tasks(name, Path(self.tables[name], "card.json"))
 
     def _check_tasks(self, dataset: str, card: Path) -> None:
@@ -222,6 +237,7 @@ class Artefacts:
         return {
             "study": self.study.name,
             "configuration": str(shown(self.study.file)),
+            "downloads": sorted(self.downloads),
             "datasets": sorted(self.tables.values()),
             "tokens": sorted(self.tokens.values()),
             "activations": sorted(self.activations.values()),
@@ -324,8 +340,31 @@ def _sources_of(module: str) -> dict[str, str]:
         ) from error
 
 
+def _files_of(dataset: Dataset, configuration: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files that a data set is read from, by their names in the configuration."""
+    found = {}
+    for name in dataset.files:
+        source = sources.known().get(name)
+        try:
+            found[name] = source.sha256 if source else file_digest(ROOT / name)
+        except OSError as error:
+            near = get_close_matches(name, sources.known())
+            raise SettingsError(
+                f"datasets.{dataset.name}.files: {name} is no name of data/sources.csv, and no file: {error.strerror}",
+                file=configuration,
+                likely=f"{near[0]} was meant" if near else "a misspelt path; relative ones start at the repository",
+                do=settings.DO,
+            ) from error
+    return found
+
+
 def _classes(model: Model) -> dict[str, Any]:
-    """Return what transformers takes a tokenizer's class from, where tokenizer_config.json does not name it."""
+    """Return what transformers takes a tokenizer's class from, where tokenizer_config.json does not name it.
+
+    Of a fetched model nothing: the files that are fetched do not change.
+    """
+    if model.origin:
+        return {}
     try:
         content = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
         return {key: content.get(key) for key in ("model_type", "tokenizer_class")}
@@ -343,6 +382,7 @@ def _source(name: str) -> str:
 
 
 def _weights(model: Model) -> dict[str, str]:
+    """Return what a model's states are of; of a fetched one the digest of all that was fetched, a twin's too."""
     endings: tuple[str, ...] = WEIGHTS if model.seed is None else ("config.json",)
     if "pickled_weights" in model.allow:
         endings += PICKLED
@@ -354,6 +394,8 @@ def _own_code(model: Model) -> tuple[str, ...]:
 
 
 def _files(model: Model, endings: Sequence[str]) -> dict[str, str]:
+    if model.download is not None:
+        return {"download": model.download.digest}
     try:
         return folder_digest(model.folder, endings)
     except OSError as error:

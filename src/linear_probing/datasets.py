@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from linear_probing import records, settings, tables
+from linear_probing import records, settings, sources, tables
 from linear_probing.builders.draft import Draft
 from linear_probing.provenance import ROOT
 from linear_probing.settings import Dataset, Study
@@ -65,8 +65,10 @@ def build(study: Study, dataset: Dataset) -> Draft:
     """
     with opened_files() as opened:
         builder = importlib.import_module(f"linear_probing.builders.{dataset.builder}")
-        draft: Draft = builder.build(**dataset.parameters, n_folds=study.n_folds, seed=study.seed)
-    paths = {Path(name).resolve() for name in opened}
+        parameters = {**dataset.parameters, **located(dataset)}
+        draft: Draft = builder.build(**parameters, n_folds=study.n_folds, seed=study.seed)
+    named = {(ROOT / file).resolve() for file in dataset.files}
+    paths = {Path(name).resolve() for name in opened} - named
     inside = {path.relative_to(ROOT).as_posix() for path in paths if path.is_relative_to(ROOT / "data")}
     unnamed = sorted(inside - set(getattr(builder, "SOURCES", ())))
     if unnamed:
@@ -77,6 +79,38 @@ def build(study: Study, dataset: Dataset) -> Draft:
             do=f'add "{unnamed[0]}" to SOURCES',
         )
     return draft
+
+
+def located(dataset: Dataset) -> dict[str, Any]:
+    """Return where the files of a data set lie, in the form in which the configuration names them, and whose they are.
+
+    Raises
+    ------
+    StudyError
+        If a file is not there.
+    """
+    if not dataset.files:
+        return {}
+    public = [sources.known()[name] for name in dataset.files if name in sources.known()]
+    place = {source.name: source.folder / source.file for source in public}
+    paths = {name: place.get(name, ROOT / name) for name in dataset.files}
+    for name, path in paths.items():
+        if not path.is_file():
+            do = "run snakemake, which fetches it" if name in place else "correct `files`, relative to the repository"
+            raise StudyError(f"{dataset.name}: {name} is not there", file=path, do=do)
+    asked = dataset.parameters["files"]
+    if isinstance(asked, list):
+        files: Any = [paths[name] for name in asked]
+    else:
+        files = {part: [paths[name] for name in names] for part, names in asked.items()}
+    licences = dict.fromkeys(source.licence for source in public)
+    urls = [source.url for source in public] + [name for name in dataset.files if name not in place]
+    return {"files": files, "source": ", ".join(urls), "licence": "; ".join(licences) or "the user's own"}
+
+
+def fetched_folders(dataset: Dataset) -> list[Path]:
+    """Return the folders of the downloads stage that a data set is read from."""
+    return [sources.known()[name].folder for name in dict.fromkeys(dataset.files) if name in sources.known()]
 
 
 def card(dataset: Dataset, draft: Draft, digests: dict[str, str]) -> dict[str, Any]:
@@ -124,7 +158,7 @@ def main() -> None:
     dataset = study.dataset(arguments.dataset)
     start = time.monotonic()
     LOG.info("%s: building with %s", dataset.name, dataset.builder)
-    with records.making(study, "datasets", arguments.output, []) as folder:
+    with records.making(study, "datasets", arguments.output, fetched_folders(dataset)) as folder:
         draft = build(study, dataset)
         write(folder, dataset, draft)
         written = tables.read(folder)

@@ -15,6 +15,7 @@ from linear_probing import settings
 from linear_probing.artefacts import DEFAULT, FILE_SUFFIX, MANIFEST, Artefacts, shown
 from linear_probing.provenance import ROOT, digest
 from linear_probing.settings import Model, SettingsError
+from linear_probing.sources import Source, known
 from linear_probing.stage import StudyError
 
 CAPTIONS = "captions.json"
@@ -32,6 +33,7 @@ class Extraction:
     tokens: list[str]
     folders: list[str]
     token_records: list[str]
+    fetched: list[str]
     signs: list[str]
     digest: str
 
@@ -151,9 +153,28 @@ class Jobs(Artefacts):
         return str(self.study.file)
 
     def sources_for(self, wildcards: Any) -> list[str]:
-        """Return the files a data set is built from, besides its parameters."""
+        """Return the files a data set is built from, besides its parameters; of what is fetched, the record."""
         folder = self._current(self.tables[wildcards.dataset], wildcards.digest)
-        return [str(shown(ROOT / source)) for source in self.made[folder].made_of["sources"]]
+        named = [name for name in self.made[folder].made_of["sources"] if name not in known()]
+        fetched = self._there([self.record(one) for one in self.inputs[folder]], folder)
+        return [*(str(shown(ROOT / source)) for source in named), *fetched]
+
+    def fetched_for(self, wildcards: Any) -> list[str]:
+        """Return the record of the model's folder that tokens are made with, if it is fetched."""
+        folder = self._current(self.tokens[wildcards.model, wildcards.dataset], wildcards.digest)
+        return self._there(self._fetched(self.study.model(wildcards.model)), folder)
+
+    def _fetched(self, model: Model) -> list[str]:
+        return [self.record(str(model.folder))] if model.origin else []
+
+    def notices(self) -> list[str]:
+        """Return what to know of the licences of public files that are to be fetched; nothing once they are."""
+        public = [(Path(self.record(folder)), item) for folder, item in self.downloads.items()]
+        return [
+            f"{item.name}: {item.licence}; {item.notice}"
+            for record, item in public
+            if isinstance(item, Source) and item.notice and not record.is_file()
+        ]
 
     def tables_for(self, wildcards: Any) -> str:
         """Return the record of a data set."""
@@ -241,6 +262,7 @@ class Jobs(Artefacts):
             tokens=tokens,
             folders=[self.activations[model.name, name] for name in names],
             token_records=[self.record(folder) for folder in tokens],
+            fetched=self._fetched(model),
             signs=signs,
             digest=digest(signs),
         )

@@ -10,13 +10,12 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from linear_probing import records
+from linear_probing.provenance import file_digest
 from linear_probing.settings import Model
 from linear_probing.stage import StudyError
-
-if TYPE_CHECKING:
-    pass
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 DO = "name a complete model folder, or build the embedded model again with `make atlas`"
@@ -68,6 +67,7 @@ def load(model: Model) -> Any:
             likely="there is hardly any memory left on the devices",
             do="free memory, or use a machine with more of it",
         )
+    _check_shape(model, loaded)
     for name, tensor in loaded.named_parameters():
         if not tensor.is_meta and not bool(torch.isfinite(tensor).all()):
             raise ModelError(
@@ -79,7 +79,58 @@ def load(model: Model) -> Any:
     return loaded.eval()
 
 
+def _check_shape(model: Model, loaded: Any) -> None:
+    """Check that a model has the shape that its configuration says, by which layers and costs were planned."""
+    if model.shape is None:
+        return
+    config = loaded.config.get_text_config()
+    found = {
+        "n_layers": config.num_hidden_layers,
+        "d_model": config.hidden_size,
+        "context": getattr(config, "max_position_embeddings", None),
+        "n_parameters": sum(tensor.numel() for tensor in loaded.parameters()),
+    }
+    for key, expected in vars(model.shape).items():
+        if found[key] != expected:
+            raise ModelError(
+                f"models.{model.name}.shape.{key} is {expected:,}, but the model's own is {found[key]:,}",
+                file=model.folder / "config.json",
+                likely="the shape was copied from another model; parameters are counted without the output head",
+                do="correct the shape in the configuration",
+            )
+
+
+def check_fetched(model: Model) -> None:
+    """Check that a fetched model's folder is there and as it was written, and a model's files are those it names.
+
+    Raises
+    ------
+    ModelError, RecordError
+        If it was not fetched, or a file was changed.
+    """
+    if model.origin and not (model.folder / "record.json").is_file():
+        raise ModelError(
+            f"model {model.name} has not been fetched",
+            file=model.folder,
+            do="run snakemake on its configuration, which fetches it, where there is a network",
+        )
+    # The digests of large files are remembered as long as these lie untouched.
+    expected = records.files_of(model.folder) if model.origin else {}
+    for name, digest in {**expected, **model.sha256}.items():
+        path = model.folder / name
+        if not path.is_file() or file_digest(path) != digest:
+            raise ModelError(
+                f"model {model.name}: {name} is {'not what was expected' if path.is_file() else 'missing'}",
+                file=path,
+                likely="the file was deleted, cut short or edited, or is of another version than `sha256` says",
+                do=f"delete {model.folder} and run snakemake again"
+                if model.origin
+                else "correct the file, or its sha256",
+            )
+
+
 def _check_files(model: Model) -> None:
+    check_fetched(model)
     names = sorted(path.name for path in model.folder.iterdir()) if model.folder.is_dir() else []
     if "config.json" not in names:
         raise ModelError(f"model {model.name} has no config.json", file=model.folder, do=DO)

@@ -31,7 +31,7 @@ from linear_probing.extraction.comparison import (
     tolerance,
 )
 from linear_probing.extraction.reading import Reader, extract, wrap
-from linear_probing.fetching import model_folder
+from linear_probing.fetching.hub import model_folder
 from linear_probing.settings import Model
 from linear_probing.stage import StudyError, run
 from linear_probing.tokens import Tokens

@@ -4,7 +4,6 @@ A configuration is checked against workflow/schemas/config.schema.yaml, then for
 name data sets, twins name models, and layers exist. Light imports, since the Snakefile reads settings too.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,123 +14,20 @@ from typing import Any
 import jsonschema
 import yaml
 
-from linear_probing.stage import StudyError
+from linear_probing.language_model import DO as DO
+from linear_probing.language_model import Model as Model
+from linear_probing.language_model import SettingsError as SettingsError
+from linear_probing.language_model import model_of
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 METRICS = {"position": "r2", "binary": "auroc", "multiclass": "macro_f1"}
 PROBES = {"position": {"ridge"}, "binary": {"logistic"}, "multiclass": {"logistic", "ridge_classifier"}}
 TEXT_MODEL = "text"
-BUDGETS = {"cpu": 1024, "cuda": 8192, "auto": 8192}
-"""Tokens in a batch: a CPU is faster with small ones, which need less padding and keep more in its cache."""
-DEPTH = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
-CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len")
-"""What the architectures call these numbers in config.json; which is read without the library that knows them all."""
 SHARES = (0.1, 0.3)
 """Of the training groups, for learning curves, where a configuration names none."""
 OTHER_PROBES = ("mean_difference", "lda", "mlp")
 """Probed beside each task's own, where a configuration names none."""
-DO = "correct the configuration; config/README.md explains every key"
-
-
-class SettingsError(StudyError):
-    """A configuration that cannot be run."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A language model: a folder in the Hugging Face layout, or the twin of another with random weights.
-
-    Parameters
-    ----------
-    name, folder, dtype
-        As in the configuration.
-    seed : int, optional
-        Of the twin's random weights; None for a model that is not a twin.
-    device : str
-        'cpu', 'cuda', or 'auto' for a model that accelerate spreads over what there is.
-    tokens_per_batch : int, optional
-        Tokens that go through the model at once, padding included; `BUDGETS` has the default of each device.
-    shards : int
-        Jobs, and files per data set, that the targets are divided between.
-    layers : tuple[int, ...], optional
-        Instead of the study's.
-    blocks : str, optional
-        Dotted name of the module list that holds the blocks, where their structure does not tell it.
-    chat : bool
-        Whether texts are put into the tokenizer's chat template, as a user's message.
-    prefix_trees : bool
-        Whether shared beginnings may be computed once.
-    stored_dtype : str, optional
-        Of the states on disk, where it is not the model's.
-    allow : tuple[str, ...]
-        What is refused unless it is named: 'pickled_weights', 'remote_code'.
-    """
-
-    name: str
-    folder: Path
-    dtype: str
-    seed: int | None = None
-    device: str = "cpu"
-    tokens_per_batch: int | None = None
-    shards: int = 1
-    layers: tuple[int, ...] | None = None
-    blocks: str | None = None
-    chat: bool = False
-    prefix_trees: bool = True
-    stored_dtype: str | None = None
-    allow: tuple[str, ...] = ()
-
-    @property
-    def budget(self) -> int:
-        """Tokens that go through the model at once; halved when memory runs out."""
-        return self.tokens_per_batch or BUDGETS[self.device]
-
-    def shard_name(self, shard: int) -> str:
-        """Return the name of one shard's file of activations."""
-        return f"shard-{shard}-of-{self.shards}.safetensors"
-
-    def n_layers(self) -> int:
-        """Return the number of blocks.
-
-        Raises
-        ------
-        SettingsError
-            If the folder has no readable config.json that says it.
-        """
-        found = self._number(DEPTH)
-        if found is None:
-            raise SettingsError(
-                f"model {self.name}: its config.json has none of {', '.join(DEPTH)}",
-                file=self.folder / "config.json",
-                likely="the folder is not a language model's",
-                do="add num_hidden_layers to config.json",
-            )
-        return found
-
-    def context(self) -> int | None:
-        """Return the greatest number of tokens the model takes; None if its config.json does not say it.
-
-        Raises
-        ------
-        SettingsError
-            If the folder has no readable config.json.
-        """
-        return self._number(CONTEXT)
-
-    def _number(self, keys: tuple[str, ...]) -> int | None:
-        path = self.folder / "config.json"
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            content = {**content, **content.get("text_config", {})}
-            return next((int(content[key]) for key in keys if content.get(key) is not None), None)
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise SettingsError(
-                f"model {self.name} has no readable config.json: {error}",
-                file=path,
-                likely="the folder is not a model, or the file was cut",
-                do="name a folder in the Hugging Face layout, or build the embedded model with `make atlas`",
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -140,8 +36,14 @@ class Dataset:
 
     name: str
     builder: str
-    parameters: Mapping[str, int | bool]
+    parameters: Mapping[str, Any]
     position: str = "last"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that the configuration names, by path or as data/sources.csv does, in its order."""
+        named = self.parameters.get("files", [])
+        return tuple(named) if isinstance(named, list) else tuple(file for part in named.values() for file in part)
 
 
 @dataclass(frozen=True)
@@ -371,12 +273,9 @@ def _models(content: Mapping[str, Mapping[str, Any]], path: Path) -> tuple[Model
     for name, value in content.items():
         original = content.get(value["twin_of"]) if "twin_of" in value else value
         if original is None or "twin_of" in original:
-            subject = f"models.{name}: twin of {value['twin_of']!r}, which is not a model with a folder"
+            subject = f"models.{name}: twin of {value['twin_of']!r}, which is not a model with weights"
             raise SettingsError(subject, file=path, do=DO)
-        fields = {**original, "folder": ROOT / original["folder"], "allow": tuple(original.get("allow", ()))}
-        if "layers" in original:
-            fields["layers"] = _layers(original["layers"])
-        models.append(Model(name, **fields, seed=value.get("seed")))
+        models.append(model_of(name, {**original, "seed": value.get("seed")}, ROOT, path))
     return tuple(models)
 
 

@@ -70,7 +70,7 @@ def run(main: Callable[[], None]) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
-    for talkative in ("httpx", "fontTools"):
+    for talkative in ("httpx", "httpx2", "fontTools"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         main()

@@ -216,6 +216,7 @@ def main() -> None:
     with records.making(study, "tokens", arguments.output, [arguments.dataset]) as folder:
         data = tables.read(arguments.dataset)
         LOG.info("%s: %d texts", arguments.dataset.name, len(data.texts))
+        models.check_fetched(model)
         tokenizer = models.load_tokenizer(model.folder, model.allow)
         tokens = tokenize(data, tokenizer, model.context(), position=position, through_chat=model.chat)
         write(folder, tokens, position)

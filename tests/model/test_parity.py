@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from linear_probing import fetching
-from linear_probing.fetching import FetchError, model_folder
+from linear_probing.fetching import hub
+from linear_probing.fetching.hub import FetchError, model_folder
 
 COMMIT = "0" * 39 + "1"
 
@@ -88,4 +88,4 @@ def test_a_model_that_cannot_be_fetched_says_so(tmp_path, monkeypatch):
 
 
 def test_only_safetensors_configurations_and_tokenizers_are_fetched():
-    assert not {"*.bin", "*.pt", "*.py", "*.h5"} & set(fetching.WANTED)
+    assert not {"*.bin", "*.pt", "*.py", "*.h5"} & set(hub.WANTED)

@@ -15,6 +15,7 @@ from linear_probing.settings import SettingsError
 from linear_probing.stage import StudyError
 
 ORDER = [
+    "downloads",
     "datasets",
     "models",
     "tokens",
@@ -26,8 +27,20 @@ ORDER = [
     "report",
     "paper",
 ]
-SHARED = {"settings", "stage", "store", "tables", "provenance", "artefacts", "records", "processes"}
+SHARED = {
+    "settings",
+    "language_model",
+    "sources",
+    "stage",
+    "store",
+    "tables",
+    "provenance",
+    "artefacts",
+    "records",
+    "processes",
+}
 ALLOWED = {
+    "downloads": {"fetching"},
     "datasets": {"builders", "atlas"},
     "tokens": {"models", "chat"},
     "models": {"architecture"},

@@ -89,6 +89,12 @@ def copy_working_tree(folder):
     return Clone(folder)
 
 
+@pytest.fixture
+def bare(tmp_path):
+    """Return a copy of the working tree without results, free to be edited."""
+    return copy_working_tree(tmp_path / "repository")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     clone = copy_working_tree(tmp_path_factory.mktemp("clone") / "repository")

@@ -8,6 +8,7 @@ for EXTRACTION in JOBS.extractions():
             EXTRACTION.rule
         input:
             tokens=ancient(EXTRACTION.token_records),
+            model=ancient(EXTRACTION.fetched),
         output:
             update(EXTRACTION.signs),
         log:

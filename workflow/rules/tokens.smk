@@ -2,6 +2,7 @@ rule tokens:
     # Token ids, and the token position of every target; twins share them with their original.
     input:
         tables=ancient(JOBS.tables_for),
+        model=ancient(JOBS.fetched_for),
     output:
         update("results/tokens/{model}/{dataset}-{digest}/record.json"),
     log:
