@@ -119,7 +119,7 @@ def _number(cell: str) -> float:
 
 
 def filled(table: Table, columns: Sequence[str], key: str) -> list[str]:
-    """Return a name for each row, its cells joined by blanks.
+    """Return a name for each row: its cells, sorted and joined by blanks, so that "51, 52" and "52, 51" are one pair.
 
     Raises
     ------
@@ -129,4 +129,4 @@ def filled(table: Table, columns: Sequence[str], key: str) -> list[str]:
     found = [table.column(name, key) for name in columns]
     for name, cells in zip(columns, found, strict=True):
         table.refuse({row: f"{key}: the cell {name!r} is empty" for row, cell in enumerate(cells) if not cell})
-    return [" ".join(row) for row in zip(*found, strict=True)]
+    return [" ".join(sorted(row)) for row in zip(*found, strict=True)]
