@@ -101,7 +101,7 @@ def check(path: Path, asked: Asked, reader: Reader, n_folds: int = 5) -> Report:
         if read is not None:
             lines.append(_lengths(read[0], reader, attempt, table))
         labels = {name: attempt(partial(_label, table, name, of)) for name, of in asked.labels.items()}
-        lines += [_counted(name, cells) for name, cells in labels.items() if cells]
+        lines += [_counted(name, cells, asked.labels[name]) for name, cells in labels.items() if cells]
         named: dict[str, list[str] | None] = {}
         for key, columns in (("group", asked.group), ("type", (asked.type,) if asked.type else ())):
             named[key] = attempt(partial(table_cells.filled, table, columns, key)) if columns else None
@@ -139,13 +139,12 @@ def _lengths(texts: list[str], reader: Reader, attempt: Callable[..., Any], tabl
     distinct = list(dict.fromkeys(texts))
     counted = dict(zip(distinct, reader.count(distinct), strict=True))
     tokens = [counted[text] for text in texts]
-    bound = reader.context
-    if bound is None:
-        beyond, than = {}, "the model's context has no bound"
-    else:
-        beyond = {row: f"{n:,} tokens, the model's context is {bound:,}" for row, n in enumerate(tokens) if n > bound}
-        than = f"{len(beyond):,} longer than the model's context of {bound:,}"
-    attempt(partial(table.refuse, beyond, do=TOO_LONG))
+    than = "the model's context has no bound"
+    if (bound := reader.context) is not None:
+        first = {text: row for row, text in reversed(list(enumerate(texts))) if counted[text] > bound}
+        beyond = {row: f"{counted[text]:,} tokens, the model's context is {bound:,}" for text, row in first.items()}
+        than = f"{sum(n > bound for n in tokens):,} longer than the model's context of {bound:,}"
+        attempt(partial(table.refuse, beyond, do=TOO_LONG))
     return f"text: {_range([len(text) for text in texts])} characters, {_range(tokens)} tokens; {than}"
 
 
@@ -155,8 +154,10 @@ def _range(numbers: Sequence[int]) -> str:
     return f"{min(numbers):,} to {max(numbers):,} (median {median(numbers):,.0f})"
 
 
-def _counted(name: str, cells: Sequence[str]) -> str:
+def _counted(name: str, cells: Sequence[str], of: Label) -> str:
     found = Counter(cells).most_common()
+    if not isinstance(of, str):
+        return f"label {name}: {len(found):,} positions"
     shown = ", ".join(f"{cell} ({n:,})" for cell, n in found[:MANY_CLASSES])
     more = f" and {len(found) - MANY_CLASSES:,} more" if len(found) > MANY_CLASSES else ""
     return f"label {name}: {len(found):,} classes, with their rows: {shown}{more}"
@@ -171,7 +172,7 @@ def _sizes(key: str, columns: Sequence[str], names: Sequence[str]) -> list[str]:
     if key == "group" and single == len(sizes):
         lines.append("look at: every group has one row, so a split by group is one by row")
     elif single:
-        lines.append(f"look at: {single:,} {key}s have one row only")
+        lines.append(f"look at: {single:,} of {len(sizes):,} {key}s with one row only")
     return lines
 
 
@@ -273,4 +274,4 @@ def main(words: Sequence[str]) -> None:
 
 
 def _n_tokens(tokenizer: Any, texts: list[str]) -> list[int]:
-    return [len(ids) for ids in tokenizer(texts)["input_ids"]]
+    return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]

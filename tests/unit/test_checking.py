@@ -9,6 +9,7 @@ from linear_probing.checking import Asked, Reader
 
 CITIES = ["Rome", "Oslo", "Lima", "Cairo", "Paris", "Tokyo"]
 ROWS = [f"{city} is {word}.,{label},{city}" for city in CITIES for label, word in ((1, "here"), (0, "far away"))]
+TOLD = [f"{city} is {word}.,{place % 2},{city}" for place, city in enumerate(CITIES) for word in ("here", "far away")]
 USUAL = Asked(text="statement", labels={"truth": "label"}, group=("city",))
 READER = Reader(lambda texts: [len(text.split()) for text in texts], 5)
 
@@ -53,9 +54,14 @@ def test_columns_of_the_usual_names_need_not_be_named(file):
             USUAL,
             "look at: the same text in different groups, which may train and be tested: lines 2 and 14",
         ),
-        ([*ROWS, "Bonn is here.,1,Bonn"], USUAL, "look at: 1 groups have one row only"),
+        ([*ROWS, "Bonn is here.,1,Bonn"], USUAL, "look at: 1 of 7 groups with one row only"),
         (ROWS, Asked("statement", None, {"truth": "label"}, ("statement",)), "look at: every group has one row"),
-        (ROWS, Asked("statement", None, {"name": "city"}, ("city",)), "look at: the group tells the label name"),
+        (TOLD, USUAL, "look at: the group tells the label truth"),
+        (
+            ROWS,
+            Asked("statement", None, {"p": {"latitude": "label", "longitude": "label"}}, ("city",)),
+            "label p: 2 positions",
+        ),
         (ROWS, Asked("statement", None, {"truth": "label"}, ("city",), "label"), "type label: 2 types of 6 rows"),
     ],
 )
@@ -92,7 +98,7 @@ def test_what_a_person_must_judge_is_shown_and_is_no_error(file, rows, asked, li
             ],
         ),
         (
-            [*ROWS, "A B C D E F,1,Bonn"],
+            [*ROWS, "A B C D E F,1,Bonn", "A B C D E F,1,Bonn"],
             USUAL,
             ["wrong: line 14: 6 tokens, the model's context is 5", "  do:     " + checking.TOO_LONG],
         ),
@@ -133,6 +139,14 @@ def test_a_file_without_a_label_or_a_group_is_told_so(file):
     assert "group: none is named, each row stands for itself" in report.lines
     assert report.lines[-2].startswith("wrong: labels: none is named")
     assert not report.usable
+
+
+def test_a_long_text_is_named_once(file):
+    report = checking.check(file([*ROWS, *["A B C D E F,1,Bonn"] * 2]), USUAL, READER)
+    assert "; 2 longer than the model's context of 5" in report.lines[1]
+    assert [line for line in report.lines if line.startswith("wrong")] == [
+        "wrong: line 14: 6 tokens, the model's context is 5"
+    ]
 
 
 def test_findings_beyond_a_number_are_counted(file):

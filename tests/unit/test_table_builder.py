@@ -21,7 +21,7 @@ ROWS = [
     for label, land in ((1, f"its land {place % 4}"), (0, f"a wrong land {place % 3}"))
 ]
 USUAL = {"text": "statement", "labels": {"truth": "label"}, "group": "city"}
-OF_CONLLU = {"labels": {"upos": "upos"}, "group": "form_lower"}
+OF_CONLLU = {"labels": {"upos": "upos"}, "group": "document"}
 
 
 @pytest.fixture
@@ -117,7 +117,10 @@ def test_groups_and_blocks_are_held_apart_and_their_classes_dealt_evenly(build):
     targets = made.targets
     assert targets.loc[0, ["group", "group_first", "group_both"]].tolist() == ["0 1", "0", "0|1"]
     tables.validate(Tables(made.texts, targets), Path("data"))
-    assert (targets.groupby("fold")["truth"].value_counts() == 9).all()
+    assert (targets.groupby("group").size() == 2).all()  # both orders of a pair
+    assert (targets.groupby("fold").size() == 18).all()
+    odd = targets.groupby("group")["truth"].transform("min") == "1"
+    assert (targets[odd].groupby("fold")["group"].nunique() == 2).all()  # of the ten pairs of odd numbers
     assert (targets.groupby("group_first")["fold_first"].nunique() == 1).all()
     for train, tested in tables.fold_masks(targets["fold_both"]):
         ends = [set("|".join(targets["group_both"][mask]).split("|")) for mask in (train, tested)]
@@ -152,7 +155,7 @@ def test_words_of_a_sentence_share_its_text(treebank):
     text = made.texts.set_index("text_id")["text"]
     forms = [text[row.text_id][row.span_start : row.span_end] for row in made.targets.itertuples()]
     assert forms[:6] == ["A", "dog", "barks", "A", "cat", "barks"]
-    assert [form.lower() for form in forms] == made.targets["group"].tolist()
+    assert made.targets["upos"].tolist() == ["DET", "NOUN", "VERB"] * 6
 
 
 def test_where_keeps_rows_and_knows_true_from_its_spellings(build):
@@ -227,6 +230,7 @@ def test_what_is_built_is_read_back_and_fits_its_task(build, tmp_path):
         ({"n_folds": 11}, "10 groups, expected at least as many as folds, 11"),
         ({"splits": {"land": "land"}, "n_folds": 8}, "7 groups, expected at least as many as folds, 8"),
         ({"group": "label"}, "the class '0' stands in 1 group, expected at least 3"),
+        ({"labels": {"name": "city"}}, "label name: the class 'Accra' stands in 1 group, expected at least 3"),
         ({"n_groups": 11}, "n_groups: 11 are asked for, there are 10"),
         ({"n_rows": 21}, "n_rows: 21 are asked for, there are 20"),
         ({"type": "statement"}, "type: no type of a tested row stands in another row"),

@@ -10,7 +10,7 @@ from linear_probing.tables import DatasetError
 
 OWN_CELLS = {"train": "train", "dev": "0", "test": TEST}
 LEAST_GROUPS = 3
-"""In which each of two classes must stand: one is tested, one is in the inner test, one trains."""
+"""In which at least two classes must stand: one is tested, one is in the inner test, one trains."""
 
 
 def groups(table: Table, columns: Sequence[str], texts: Sequence[Sequence[str]]) -> list[str]:
@@ -121,9 +121,9 @@ def _enough(table: Table, names: Sequence[str], n_folds: int) -> None:
 
 
 def check_classes(table: Table, names: Sequence[str], labels: Sequence[str], label: str) -> None:
-    """Check that each of two classes stands in enough groups, and in each part of the data set's own split.
+    """Check that two classes stand in enough groups, and that no part of the data set's own split holds one alone.
 
-    Of more than two classes some may be rare.
+    Of more than two classes others may be rare.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def check_classes(table: Table, names: Sequence[str], labels: Sequence[str], lab
             )
     of = {name: {group for group, one in zip(names, labels, strict=True) if one == name} for name in set(labels)}
     rare = sorted(name for name in of if len(of[name]) < LEAST_GROUPS)
-    if len(of) == 2 and rare:
+    if len(of) - len(rare) < 2:
         found = len(of[rare[0]])
         raise DatasetError(
             f"label {label}: the class {rare[0]!r} stands in {found} group{'s' * (found != 1)}, "

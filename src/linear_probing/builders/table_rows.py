@@ -166,7 +166,8 @@ def admitted(table: Table, conditions: Mapping[str, Sequence[Any]]) -> Table:
                 near = difflib.get_close_matches(str(value), known, n=1) or known[:5]
                 subject = f"where: no cell of the column {name!r} is {str(value)!r}"
                 raise DatasetError(subject, file=table.files[0].path, do=f"did you mean {', '.join(near)}?")
-        keep &= np.isin(cells, sorted(set().union(*map(_written, values))))
+        asked = set().union(*map(_written, values))
+        keep &= np.array([cell in asked for cell in cells])
     if not keep.any():
         subject = f"where: none of {len(keep):,} rows is left"
         raise DatasetError(subject, file=table.files[0].path, do="admit more cells")
@@ -199,7 +200,8 @@ def draw(table: Table, groups: Sequence[str], n_groups: int | None, n_rows: int 
         _enough("n_rows", n_rows, len(kept), table)
         # By content: sorted by every cell, in the order of the columns' names.
         cells = table.cells.iloc[kept]
-        ordered = kept[np.lexsort([cells[name].to_numpy(str) for name in sorted(map(str, cells), reverse=True)])]
+        rows = list(zip(*(cells[name] for name in sorted(map(str, cells))), strict=True))
+        ordered = kept[sorted(range(len(rows)), key=rows.__getitem__)]
         kept = np.sort(ordered[generator(seed, "table rows").permutation(len(ordered))[:n_rows]])
     return table.select(kept)
 

@@ -98,7 +98,7 @@ def text_of(path: Path) -> str:
         raise FormatError(path, [Problem(1, "the file is UTF-16, expected UTF-8", "it was exported so", ENCODING)])
     problems = [
         Problem(number, f"NUL byte at byte {at + 1} of the line", NUL_BYTE)
-        for number, line in _numbered(data)
+        for number, line in (_numbered(data) if 0 in data else ())
         if (at := line.find(0)) >= 0
     ]
     try:
