@@ -39,12 +39,15 @@ def test_the_walk_through_ends_with_tables(bare, document):
     assert set(headline["layer"]) == {0, 2, 4, 6}
     assert (headline["n"] == 100).all()
     assert (headline["n_groups"] == 50).all()
+    # What the document says of them: read from layer 2 on, better with every layer, and by the twin at none.
+    curves = headline.pivot_table(index="layer", columns="model", values="estimate")
+    assert curves["atlas"].is_monotonic_increasing
+    assert curves.loc[2:, "atlas"].min() > 0.8
+    assert curves["atlas-random"].max() <= 0.5
     best = pd.read_csv(folder / "best_layer.csv").set_index("model")
     best = best[(best["part"] == "all") & (best["split"] == "group")]
-    # The embedded model was trained to know which country a city is in; its twin was not.
-    assert best.loc["atlas", "estimate"] > 0.8
     assert best.loc["atlas", "lower"] > best.loc["atlas-random", "estimate"]
-    assert best.loc["atlas", "text_baseline"] < 0.6
+    assert best.loc["atlas", "text_baseline"] < 0.3
     assert all((folder / name).is_file() for name in ("best_layer_significance.csv", "checks.csv", "notes.csv"))
 
 
