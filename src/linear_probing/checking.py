@@ -264,6 +264,8 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--folds", type=int, default=5, help="n_folds of the study (%(default)s)")
     parser.add_argument("--tokenizer", metavar="FOLDER", type=Path, default=EMBEDDED, help="of the model to be probed")
     given = parser.parse_args(words)
+    if given.folds < 3 or len(given.span or ()) > 2:
+        parser.error("--folds takes 3 or more, --span one column or two")
     span = given.span and (given.span[0] if len(given.span) == 1 else tuple(given.span))
     asked = Asked(given.text, span, dict(given.label), tuple(given.group), given.type)
     tokenizer = models.load_tokenizer(given.tokenizer)

@@ -193,3 +193,17 @@ def test_the_command_ends_with_1_if_a_study_cannot_use_the_file(command, file):
     code, shown = command(file(), "--text", "statement", "--label", "label", "--group", "city", "--folds", "7")
     assert code == 1
     assert "wrong: 6 groups, expected at least as many as folds, 7" in shown
+
+
+@pytest.mark.parametrize("words", [["--folds", "2"], ["--span", "a", "b", "c"]])
+def test_options_that_mean_nothing_are_refused(command, file, words):
+    assert command(file(), *words)[0] == 2
+
+
+@pytest.mark.parametrize("name", ["none.csv", "mine.txt"])
+def test_a_file_that_cannot_be_read_is_a_report_too(command, file, tmp_path, name):
+    file(name="mine.txt")
+    code, shown = command(tmp_path / name)
+    assert code == 1
+    assert shown.startswith("wrong: ")
+    assert shown.endswith(f"{name}: a study cannot use it as it is\n")
