@@ -56,8 +56,8 @@ def build(
     labels : mapping, optional
         Label to column, or to the columns of latitude and longitude of a position.
     group : str or sequence of str, optional
-        What is held out together; several columns count as one name, whatever their order. Without it each row is a group,
-        if none leaks.
+        What is held out together; several columns count as one name, whatever their order. Without it each row is a
+        group, if none leaks.
     type : str, optional
         What control tasks draw labels for: gives the split `types`.
     splits : mapping, optional
