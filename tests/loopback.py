@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         if match["commit"] != self.server.commit:
             return self.refuse(404, "RevisionNotFound")
         entries = []
-        for path in sorted(self.server.folder.iterdir()):
+        for path in sorted(one for one in self.server.folder.iterdir() if one.is_file()):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             entry = {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": digest[:40]}
             if path.suffix in (".safetensors", ".bin"):

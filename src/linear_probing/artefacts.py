@@ -5,17 +5,12 @@ working directory. Standard library, YAML and JSON schema only.
 """
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
-from difflib import get_close_matches
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from linear_probing import settings, sources
-from linear_probing.provenance import PACKAGE, ROOT, Made, constant, file_digest, folder_digest, made
+from linear_probing import identity, settings, sources
+from linear_probing.provenance import PACKAGE, ROOT, Made, made
 from linear_probing.settings import TEXT_MODEL, Dataset, Model, SettingsError, Study
 from linear_probing.sources import Source
 from linear_probing.stage import StudyError, replace_file
@@ -29,19 +24,6 @@ ON_DEMAND = ("report", "paper")
 """Last stages that nothing but their own target asks for: a study is whole without them."""
 MANIFEST, RECORD = "manifest.json", "record.json"
 FILE_SUFFIX, RECORD_SUFFIX = ".safetensors", ".json"
-WEIGHTS = (".safetensors", ".index.json", "config.json", "generation_config.json")
-PICKLED = (".bin", ".pt", ".pth")
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "added_tokens.json",
-    "chat_template.jinja",
-    ".model",
-)
 
 
 class Artefacts:
@@ -73,8 +55,8 @@ class Artefacts:
         self.figures = self._add_last("figures", tables, [self.statistics])
         drawn = {"figures": self.made[self.figures].digest}
         read = [self.statistics, self.figures]
-        self.report = self._add_last("report", {**tables, "sources": _sources_of("report")}, [self.statistics])
-        self.paper = self._add_last("paper", {**tables, **drawn, "sources": _sources_of("paper")}, read)
+        self.report = self._add_last("report", {**tables, "sources": identity.sources_of("report")}, [self.statistics])
+        self.paper = self._add_last("paper", {**tables, **drawn, "sources": identity.sources_of("paper")}, read)
 
     def _add(self, place: str, made: Made, inputs: list[str]) -> str:
         """Enter an artefact under its place and digest; return its folder."""
@@ -95,7 +77,7 @@ class Artefacts:
         name, builder = dataset.name, f"builders.{dataset.builder}"
         made_of = {"name": name, "builder": dataset.builder, **dataset.parameters}
         made_of |= {"n_folds": self.study.n_folds, "seed": self.study.seed}
-        made_of |= {"sources": _sources_of(builder) | _files_of(dataset, self.study.file)}
+        made_of |= {"sources": identity.sources_of(builder) | identity.files_of(dataset, self.study.file)}
         public = (sources.known()[file] for file in dataset.files if file in sources.known())
         fetched = [folder for source in public for folder in self._add_download(source)]
         self.tables[name] = self._add(name, made("datasets", made_of, [builder]), fetched)
@@ -124,16 +106,16 @@ class Artefacts:
         name, owner = dataset.name, self.tokenizer_of(model)
         of_tokens = {
             "tables": self.made[self.tables[name]].digest,
-            "tokenizer": _files(model, TOKENIZER + _own_code(model)),
+            "tokenizer": identity.tokenizer(model),
             "context": model.context(),
-            "classes": _classes(model),
+            "classes": identity.classes(model),
             "chat": model.chat,
             "position": dataset.position,
         }
         self.tokens[owner, name] = self._add(f"{owner}/{name}", made("tokens", of_tokens), [self.tables[name]])
         of_states = {
             "tokens": self.made[self.tokens[owner, name]].digest,
-            "weights": _weights(model),
+            "weights": identity.weights(model),
             "twin": model.seed,
             "dtype": model.dtype,
             "stored_dtype": model.stored_dtype,
@@ -167,7 +149,7 @@ class Artefacts:
         if model == TEXT_MODEL or self.study.is_later_twin(self.study.model(model)):
             return {}
         return {
-            "probes": [{**vars(spec), "package": package_of(spec.path)} for spec in self.study.probes],
+            "probes": [{**vars(spec), "package": identity.package_of(spec.path)} for spec in self.study.probes],
             "seeds": self.study.n_seeds,
             "permutations": self.study.n_permutations,
             "learning": self.study.learning,
@@ -255,29 +237,6 @@ class Artefacts:
                 temporary.write_text(text, encoding="utf-8")
 
 
-def package_of(path: str | None) -> str:
-    """Return what a class outside the locked packages is made of: its package's version, or its module's digest.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such module.
-    """
-    top = (path or "").partition(".")[0]
-    if top in ("", "sklearn"):
-        return ""
-    with suppress(PackageNotFoundError):
-        return version(top)
-    module = str(path).rpartition(".")[0]
-    try:
-        origin = getattr(find_spec(module), "origin", None)
-    except (ImportError, ValueError):
-        origin = None
-    if origin is None:
-        raise SettingsError(f"probes: {module} cannot be imported", likely="a misspelt path", do=settings.DO)
-    return file_digest(Path(origin))
-
-
 def shown(path: Path) -> Path:
     """Return a path as relative as it can be: commands are to be read, and a moved repository is the same one."""
     path = path.absolute()
@@ -327,76 +286,3 @@ def check_checkout(folder: Path) -> None:
             likely="the environment belongs to another checkout",
             do="run `make setup` here and use .venv, or set PYTHONPATH=src",
         )
-
-
-def _sources_of(module: str) -> dict[str, str]:
-    """Return the digests of the files that a module names in its constant SOURCES, from the top of the repository."""
-    try:
-        return {name: _source(name) for name in constant(module, "SOURCES") or ()}
-    except ValueError as error:
-        file = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
-        raise StudyError(
-            "SOURCES is no literal", file=file, do='write the names out: SOURCES = ("data/lexicons/nouns.csv",)'
-        ) from error
-
-
-def _files_of(dataset: Dataset, configuration: Path) -> dict[str, str]:
-    """Return the SHA-256 of the files that a data set is read from, by their names in the configuration."""
-    found = {}
-    for name in dataset.files:
-        source = sources.known().get(name)
-        try:
-            found[name] = source.sha256 if source else file_digest(ROOT / name)
-        except OSError as error:
-            near = get_close_matches(name, sources.known())
-            raise SettingsError(
-                f"datasets.{dataset.name}.files: {name} is no name of data/sources.csv, and no file: {error.strerror}",
-                file=configuration,
-                likely=f"{near[0]} was meant" if near else "a misspelt path; relative ones start at the repository",
-                do=settings.DO,
-            ) from error
-    return found
-
-
-def _classes(model: Model) -> dict[str, Any]:
-    """Return what transformers takes a tokenizer's class from, where tokenizer_config.json does not name it.
-
-    Of a fetched model nothing: the files that are fetched do not change.
-    """
-    if model.origin:
-        return {}
-    try:
-        content = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
-        return {key: content.get(key) for key in ("model_type", "tokenizer_class")}
-    except (OSError, ValueError, AttributeError):  # `context` has said so before
-        return {}
-
-
-def _source(name: str) -> str:
-    try:
-        return file_digest(ROOT / name)
-    except OSError as error:
-        raise StudyError(
-            f"{name} cannot be read: {error.strerror}", file=ROOT / name, do=f"restore it: git checkout -- {name}"
-        ) from error
-
-
-def _weights(model: Model) -> dict[str, str]:
-    """Return what a model's states are of; of a fetched one the digest of all that was fetched, a twin's too."""
-    endings: tuple[str, ...] = WEIGHTS if model.seed is None else ("config.json",)
-    if "pickled_weights" in model.allow:
-        endings += PICKLED
-    return _files(model, endings + _own_code(model))
-
-
-def _own_code(model: Model) -> tuple[str, ...]:
-    return (".py",) if "remote_code" in model.allow else ()
-
-
-def _files(model: Model, endings: Sequence[str]) -> dict[str, str]:
-    if model.download is not None:
-        return {"download": model.download.digest}
-    try:
-        return folder_digest(model.folder, endings)
-    except OSError as error:
-        raise SettingsError(f"model {model.name} has no folder: {error}", file=model.folder, do=settings.DO) from error

@@ -214,7 +214,7 @@ def test_a_model_whose_download_was_cut_is_whole_after_the_next_run(model, servi
 
 
 def hub_content(content, **changes):
-    shape = {"n_layers": 6, "d_model": 192, "context": 128, "n_parameters": 1}
+    shape = {"n_layers": 6, "d_model": 160, "context": 128, "n_parameters": 1}
     entry = {"repository": "someone/model", "commit": COMMIT, "shape": shape, "dtype": "float32", **changes}
     content["models"]["atlas"] = {key: value for key, value in entry.items() if value is not None}
     return content

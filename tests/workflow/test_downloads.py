@@ -1,6 +1,7 @@
 """A model and a file that are fetched: a study from a hub on loopback, then the same without any network."""
 
 import hashlib
+import json
 import os
 import shutil
 
@@ -27,7 +28,7 @@ def fetching(bare, serving, tmp_path, monkeypatch):
     with (bare.folder / "data" / "sources.csv").open("a") as file:
         file.write(f"words,{url},{hashlib.sha256(body).hexdigest()},none,do not pass it on,city,80,2000\n")
     content = yaml.safe_load((bare.folder / "config" / "tiny.yaml").read_text())
-    shape = {"n_layers": 6, "d_model": 192, "context": 128, "n_parameters": n_parameters(bare.folder)}
+    shape = {"n_layers": 6, "d_model": 160, "context": 128, "n_parameters": n_parameters(bare.folder)}
     hub = {"repository": "someone/model", "commit": COMMIT, "shape": shape, "dtype": "float32"}
     words = {"builder": "table", "files": ["words"], "text": "statement", "labels": {"truth": "label"}, "group": "city"}
     content |= {
@@ -50,8 +51,6 @@ def fetching(bare, serving, tmp_path, monkeypatch):
 
 
 def n_parameters(folder):
-    import json
-
     return json.loads((folder / "data" / "models" / "atlas" / "record.json").read_text())["parameters"]
 
 

@@ -113,9 +113,9 @@ def caption(places: pd.DataFrame, summary: pd.DataFrame, layers: pd.DataFrame, m
     told = [f"{name} {_km(errors, name, shown[-1])}" for name in (model, twin) if name and _km(errors, name, shown[-1])]
     return captions.paragraph(
         [
-            f"True and predicted places of cities, read from {model} at "
+            f"True and predicted places, read from {model} at "
             f"{'layers' if len(shown) > 1 else 'layer'} {captions.listed([str(layer) for layer in shown])}, "
-            "each city by a probe that no mention of it had trained.",
+            "each by a probe that no mention of that place had trained.",
             note(own, errors[errors["model"] == model], n_drawn),
             f"Median error at layer {shown[-1]}: {captions.listed(told)}, without an interval." if told else "",
             f"{twin}: the same architecture with random weights." if twin in set(errors["model"]) else "",
@@ -175,8 +175,8 @@ def note(own: pd.DataFrame, summary: pd.DataFrame, n_drawn: int) -> str:
     """
     parts = [part for part in ("seen", "unseen") if part in set(own["part"])]
     counts = " or ".join(f"{n:,}" for n in sorted(set(summary["n"])))
-    drawn = f"{n_drawn:,} of {own['group'].nunique():,} cities, one mention of each, the same at every layer"
-    over = f"over all {counts} mentions" + (f" of {' and '.join(parts)} cities" if parts else "")
+    drawn = f"{n_drawn:,} of {own['group'].nunique():,} places, one mention of each, the same at every layer"
+    over = f"over all {counts} mentions" + (f" of {' and '.join(parts)} places" if parts else "")
     return f"Drawn: {drawn}." + (f" Median error: {over}." if counts else "")
 
 
@@ -239,5 +239,5 @@ def _legend(figure: Figure, present: list[str], drawn: str) -> None:
         frameon=False,
         handletextpad=0.3,
         columnspacing=1.2,
-        title=f"Filled marks: where the probe puts a city; shape and colour: its true continent.\n{drawn}",
+        title=f"Filled marks: where the probe puts a place; shape and colour: its true continent.\n{drawn}",
     )
