@@ -7,6 +7,7 @@ CONFIG ?= config/study.yaml
 UV ?= uv
 TEXTS ?=
 DEVICE ?= cpu
+SHAPE ?= gpt2
 BENCH ?=
 
 # A study is some fifty short jobs, the tests hundreds: where a container's variable forbids byte code, each compiles for
@@ -30,7 +31,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-browser develop models study plan figures gallery references report paper golden verify prune pull atlas check test test-unit \
-	test-workflow validate committed contract architectures bench-extraction bench-probes lock clean
+	test-workflow validate committed contract architectures bench-chain bench-extraction bench-probes lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -126,6 +127,9 @@ architectures: develop ## write docs/architectures.md anew, as the tests find it
 bench-extraction: develop ## time extraction against others' ways (TEXTS=FOLDER, DEVICE=cuda, BENCH=more options)
 	$(BENCHMARK)/extraction.py --device $(DEVICE) $(if $(TEXTS),--texts "$(TEXTS)") $(BENCH)
 	$(BENCHMARK)/extraction.py --memory
+
+bench-chain: develop ## the whole chain at a founding model's true shape, random weights (SHAPE=gpt2 or llama-8b, DEVICE=cuda)
+	$(BENCHMARK)/chain.py --shape $(SHAPE) --device $(DEVICE) $(BENCH)
 
 bench-probes: develop ## time probes against scikit-learn, compare their results, measure memory (DEVICE=cuda, BENCH=more options)
 	$(BENCHMARK)/probes.py --agreement --memory --growth --device $(DEVICE)

@@ -23,8 +23,21 @@ from linear_probing.writing.reading import PaperError
 from linear_probing.writing.values import values
 
 LOG = logging.getLogger("paper")
-SOURCES = ("paper/paper.typ", "paper/references.bib", "data/models/atlas/record.json")
-"""Files of the repository that it is made of: the text, what it cites, and how the model was trained."""
+SOURCES = (
+    "paper/paper.typ",
+    "paper/references.bib",
+    "data/models/atlas/record.json",
+    "config/minilm.yaml",
+    "tests/golden/minilm/configuration.digest",
+    "tests/golden/minilm/baselines.csv",
+    "tests/golden/minilm/best_layer.csv",
+    "tests/golden/minilm/best_layer_significance.csv",
+    "tests/golden/minilm/layers.csv",
+    "tests/golden/minilm/leakage.csv",
+    "tests/golden/minilm/selectivity.csv",
+)
+"""Files of the repository that it is made of: the text, what it cites, how the model was trained, and the tables of a
+real model's study; see writing/real_model.py."""
 EMBEDDED = "data/models/atlas"
 FIGURES = ("overview", "layers", "map", "leakage", "transfer")
 NEEDED = ("layers",)

@@ -76,8 +76,8 @@ class Evidence:
         return None if found.empty else found.iloc[0]
 
 
-def read(study: Study, folder: Path, rows: Sequence[Row]) -> Evidence:
-    """Read the tables of a study.
+def read(study: Study, folder: Path, rows: Sequence[Row], names: Sequence[str] = TABLES) -> Evidence:
+    """Read tables of a study, those of `names`.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def read(study: Study, folder: Path, rows: Sequence[Row]) -> Evidence:
     PaperError, FigureError
         As `reading.table` does.
     """
-    evidence = Evidence(study, rows[0].model, rows, {name: table(folder, name) for name in TABLES})
+    evidence = Evidence(study, rows[0].model, rows, {name: table(folder, name) for name in names})
     if evidence.find("layers.csv").empty:
         raise PaperError(
             f"layers.csv has no row of {evidence.model}, but best_layer.csv has",

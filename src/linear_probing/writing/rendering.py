@@ -1,9 +1,10 @@
-"""The main table as files: CSV with the numbers, Markdown and LaTeX (booktabs) as a reader sees them."""
+"""The main table as files: CSV with the numbers, Markdown and LaTeX (booktabs) as a reader sees them; and for Typst."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 from linear_probing.settings import Study
 from linear_probing.writing import numbers
@@ -33,6 +34,16 @@ def markdown(found: Sequence[Row], words: str) -> str:
     """Return the table as Markdown, with its note below."""
     lines = [_line(HEADER), _line(["---"] * len(HEADER)), *(_line(_marked(row, "**{}**")) for row in found)]
     return "\n".join([*lines, "", fill(words, WIDTH), ""])
+
+
+def typst(found: Sequence[Row], words: str) -> dict[str, Any]:
+    """Return the table as a Typst source reads it from JSON: header, cells as text, which are bold, and its note."""
+    return {
+        "header": list(HEADER),
+        "rows": [cells(row) for row in found],
+        "bold": [[row.random_is_close and place == RANDOM for place in range(len(HEADER))] for row in found],
+        "note": words,
+    }
 
 
 def _line(texts: Sequence[str]) -> str:

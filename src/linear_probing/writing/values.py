@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from linear_probing.settings import Study
-from linear_probing.writing import checks, controls, evidence, findings, fits, numbers
+from linear_probing.writing import checks, controls, evidence, findings, fits, numbers, real_model, rendering
 from linear_probing.writing.evidence import Evidence, phrase
-from linear_probing.writing.main_table import HEADER, RANDOM, Row, cells
+from linear_probing.writing.main_table import Row
 from linear_probing.writing.note import note
 
 FINDINGS: dict[str, Callable[[Evidence], findings.Finding]] = {
@@ -61,13 +61,9 @@ def values(study: Study, statistics: Path, rows: Sequence[Row]) -> dict[str, Any
     known = evidence.read(study, statistics, rows)
     return {
         "study": of_study(study, rows),
-        "table": {
-            "header": list(HEADER),
-            "rows": [cells(row) for row in rows],
-            "bold": [[row.random_is_close and place == RANDOM for place in range(len(HEADER))] for row in rows],
-            "note": note(study, rows),
-        },
+        "table": rendering.typst(rows, note(study, rows)),
         "tasks": {row.task: of_task(row) for row in rows},
+        "real": real_model.values(),
         **{name: find(known) for name, find in FINDINGS.items()},
     }
 
