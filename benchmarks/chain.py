@@ -2,10 +2,10 @@
 
     python benchmarks/chain.py --shape gpt2|llama-8b|tiny-llama [--device cpu|cuda] [--cities N] [--folder FOLDER]
 
-Random weights cost what trained ones cost. The folder gets a model in the Hugging Face layout, with the embedded model's
-tokenizer, and a configuration of a reduced data set; then the plan is printed, the study run by snakemake as a user runs
-it, and what was planned stands beside what was measured. Out: what `plan` and `plan --measured` print. Needs the model's
-size in disk and memory: 0.5 GB for gpt2, 16 GB for llama-8b.
+Random weights cost what trained ones cost. The folder gets a model in the Hugging Face layout, with the embedded
+model's tokenizer, and a configuration of a reduced data set; then the plan is printed, the study run by snakemake as a
+user runs it, and what was planned stands beside what was measured. Out: what `plan` and `plan --measured` print. Needs
+the model's size in disk and memory: 0.5 GB for gpt2, 16 GB for llama-8b.
 """
 
 import argparse

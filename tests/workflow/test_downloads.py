@@ -105,3 +105,14 @@ def test_a_study_is_planned_before_anything_is_fetched(fetching, monkeypatch):
     assert plan["downloads"] == 2
     assert plan["activations"] == 2
     assert not server.asked
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama-3.1-8b-instruct", "minilm", "minilm-ewt"])
+def test_every_study_of_a_real_model_is_planned_without_a_network(bare, monkeypatch, name):
+    point_to(monkeypatch, NOWHERE)
+    config = f"config/{name}.yaml"
+    jobs = bare.planned(config=config)
+    assert jobs["downloads"] > 1
+    assert jobs["activations"] == {"gpt2": 3, "llama-3.1-8b-instruct": 6}.get(name, 2)
+    done = bare.run("python", "-m", "linear_probing.plan", "--config", config, "--rate", "1")
+    assert done.returncode == 0, done.stderr
