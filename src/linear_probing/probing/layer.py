@@ -20,6 +20,7 @@ from linear_probing.probing.runs import TYPES, names_of, runs_of
 from linear_probing.probing.sweep import Linear, Run, sweep, trained_by_any
 from linear_probing.settings import ProbeSpec, Study, Task
 from linear_probing.solving import logistic
+from linear_probing.solving.parts import scored_folds
 from linear_probing.splits import GROUP
 from linear_probing.store import layer_name
 from linear_probing.tables import Tables
@@ -37,7 +38,11 @@ class Probed:
     directions: list[Direction] = field(default_factory=list)
 
     def enter(self, task: Task, run: Run, probe: str, features: str, scores: np.ndarray, fits: Any) -> None:
-        """Enter the scores and fits of a run."""
+        """Enter the scores and fits of a run: of the targets that are scored, which are told where they are not all."""
+        rows = np.flatnonzero(np.logical_or.reduce([run.masks[fold][1] for fold in scored_folds(run.masks)]))
+        if len(rows) < len(scores):
+            self.scores[f"rows|{task.name}|{run.split}"] = rows.astype(np.int32)
+            scores = scores[rows]
         self.scores["|".join((task.name, run.split, run.labeling, probe, features))] = scores
         row = {"task": task.name, "split": run.split, "labeling": run.labeling, "probe": probe, "features": features}
         for fit in fits:

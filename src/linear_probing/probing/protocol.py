@@ -169,10 +169,10 @@ def choose_penalties(
     probe: str,
     penalties: Sequence[float],
     n_classes: int,
-    fitting: "Fitting",
+    fitting: Fitting | None = None,
 ) -> list[float]:
     """Return, for every outer fold, the penalty of the least loss over the inner folds; the strongest of equals."""
-    ordered = sorted(penalties, reverse=probe != "logistic")
+    ordered, fitting = sorted(penalties, reverse=probe != "logistic"), fitting or Fitting()
     if len(ordered) == 1:
         return [ordered[0]] * len(masks)
     losses, scored = np.zeros((len(masks), len(ordered))), scored_folds(masks)
@@ -196,7 +196,7 @@ def probe_out_of_fold(
     masks: Masks,
     probe: str,
     penalties: Sequence[float],
-    fitting: "Fitting | None" = None,
+    fitting: Fitting | None = None,
 ) -> Outcome:
     """Score every target by a probe that was trained without its fold.
 
