@@ -6,10 +6,9 @@ other outer folds, a fit without two folds serves both as inner fit, and scaling
 Cost: benchmarks/probes.py measures it.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -17,8 +16,6 @@ from jaxtyping import Bool, Float, Int, Shaped
 from linear_probing.probing.protocol import Fit, Masks, Outcome, ProbeError, held_out
 from linear_probing.solving import logistic, ridge
 from linear_probing.solving.parts import scored_folds
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -158,19 +155,17 @@ def log_loss(
     return (total - own).sum(axis=0)
 
 
-class _Numbered(Generic[Item]):
-    """Items in the order in which they were first met, each once: what several runs ask for is solved once."""
+def _entered(known: dict[bytes, np.ndarray], item: np.ndarray) -> int:
+    """Return the number of an array among those known, after entering it if it is new."""
+    known.setdefault(item.tobytes(), item)
+    return list(known).index(item.tobytes())
 
-    def __init__(self) -> None:
-        self.items: list[Item] = []
-        self.numbers: dict[Hashable, int] = {}
 
-    def number(self, key: Hashable, item: Item) -> int:
-        """Return the number of an item, by what it is known by."""
-        if key not in self.numbers:
-            self.numbers[key] = len(self.items)
-            self.items.append(item)
-        return self.numbers[key]
+def _asked(problems: list[logistic.Problem], one: logistic.Problem) -> int:
+    """Return the number of a problem, which is solved once however many runs ask for it."""
+    if one not in problems:
+        problems.append(one)
+    return problems.index(one)
 
 
 def _logistic(
@@ -181,38 +176,35 @@ def _logistic(
     n_classes: int,
     device: str,
 ) -> Swept:
-    parts = _Numbered[Shaped[np.ndarray, " target"]]()
-    labelings = _Numbered[Shaped[np.ndarray, " target"]]()
-    inside, last = _Numbered[logistic.Problem](), _Numbered[logistic.Problem]()
-    of_run = [labelings.number(run.labels.tobytes(), run.labels) for run in runs]
-
-    def problem(known: "_Numbered[logistic.Problem]", train: Shaped[np.ndarray, " target"], place: int, C: float) -> int:  # noqa: N803
-        one = (parts.number(train.tobytes(), train), of_run[place], C)
-        return known.number(one, one)
-
+    parts: dict[bytes, Shaped[np.ndarray, " target"]] = {}
+    labelings: dict[bytes, Int[np.ndarray, " target"]] = {}
+    inside: list[logistic.Problem] = []
     pairs, outer = [], []
     for place, run in enumerate(runs):
-        scored = scored_folds(run.masks)
+        labeling, scored = _entered(labelings, run.labels), scored_folds(run.masks)
         outer += [(place, fold) for fold in scored]
         for one, other in combinations(range(len(run.masks)), 2):
             if one in scored or other in scored:
                 train = run.masks[one][0] & run.masks[other][0]
                 check_classes(run, train, f"without folds {one} and {other}")
-                pairs.append((place, one, other, [problem(inside, train, place, C) for C in penalties]))
-    trained = [runs[place].masks[fold][0] for place, fold in outer]
-    everything = trained_by_any(runs[0].masks)
-    for train in (*trained, everything):
-        parts.number(train.tobytes(), train)
-    scaled = logistic.scale_parts(features, np.stack(parts.items, axis=1), device)
-    labels = np.stack(labelings.items, axis=1)
+                part = _entered(parts, train)
+                pairs.append((place, one, other, [_asked(inside, (part, labeling, C)) for C in penalties]))
+    trained = [_entered(parts, runs[place].masks[fold][0]) for place, fold in outer]
+    everything = _entered(parts, trained_by_any(runs[0].masks))
+    scaled = logistic.scale_parts(features, np.stack([*parts.values()], axis=1), device)
+    labels = np.stack([*labelings.values()], axis=1)
     # With one penalty too: layers are compared by these losses.
-    inner = logistic.fit(scaled, labels, inside.items, n_classes)
+    inner = logistic.fit(scaled, labels, inside, n_classes)
     losses, failed = _inner(runs, pairs, inner, len(penalties))
     chosen = [penalties[int(losses[place][fold].argmin())] for place, fold in outer]
     overall = penalties[int(losses[0].sum(axis=0).argmin())]
-    numbers = [problem(last, train, place, C) for train, (place, _), C in zip(trained, outer, chosen, strict=True)]
-    of_all = problem(last, everything, 0, overall)
-    final = logistic.fit(scaled, labels, last.items, n_classes, logistic.TIGHT, (inside.items, inner))
+    last: list[logistic.Problem] = []
+    numbers = [
+        _asked(last, (part, _entered(labelings, runs[place].labels), C))
+        for part, (place, _), C in zip(trained, outer, chosen, strict=True)
+    ]
+    of_all = _asked(last, (everything, 0, overall))
+    final = logistic.fit(scaled, labels, last, n_classes, logistic.TIGHT, (inside, inner))
     shape = (len(features), final.values.shape[2])
     found = [Outcome(np.full(shape, np.nan, dtype=np.float32), ()) for _ in runs]
     for number, (place, fold), penalty in zip(numbers, outer, chosen, strict=True):
@@ -224,9 +216,10 @@ def _logistic(
         end = (int(final.n_iterations[number]), bool(final.converged[number]))
         fit = Fit(fold, penalty, *end, "; ".join(filter(None, told)), loss)
         found[place] = replace(found[place], fits=(*found[place].fits, fit))
+    of_first = [(fold, number) for number, (place, fold) in zip(numbers, outer, strict=True) if place == 0]
     probes = []
-    for number, fold_or_all in ((n, fold) for n, (place, fold) in (*zip(numbers, outer), (of_all, (0, None))) if not place):
-        part, _, penalty = last.items[number]
+    for fold_or_all, number in (*of_first, (None, of_all)):
+        part, _, penalty = last[number]
         coefficients, intercept = final.coefficients[:, number].T, final.intercepts[number]
         scaling = final.mean[:, part], final.scale[:, part]
         probes.append(Linear(fold_or_all, penalty, *scaling, coefficients, intercept))

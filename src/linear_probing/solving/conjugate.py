@@ -165,7 +165,7 @@ class _Batch:
         """Return the inner product of every problem, shape (n_problems,)."""
         if isinstance(one, np.ndarray):
             if self.alone:
-                return np.vdot(one, other)[None]
+                return np.array([np.vdot(one, other)])
             return np.einsum("knp,knp->p", one, other)  # twice as fast, without the product in memory
         return (one * other).sum(0).sum(0)
 

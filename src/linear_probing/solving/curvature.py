@@ -38,10 +38,11 @@ class Curvature:
     def step(
         self, gradient: Float[np.ndarray, "class d 1"], slope: Float[np.ndarray, "class 1 1"]
     ) -> tuple[Float[np.ndarray, "class d 1"], Float[np.ndarray, "class 1 1"]]:
-        """Return Newton's step, of coefficients and intercepts."""
+        """Return Newton's step, of coefficients and intercepts; the intercepts' mean, which says nothing, stays."""
         along = self.roots @ np.concatenate([gradient, slope], axis=1)
         along = self.roots @ (self.coupling @ along[..., 0])[..., None]
-        return along[:, :-1], along[:, -1:]
+        free = along[:, -1:]
+        return along[:, :-1], free - free.mean(axis=0)
 
 
 def curvature_at(

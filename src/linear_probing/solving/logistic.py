@@ -123,7 +123,7 @@ def scale_parts(
     inverse, shift = (1.0 / deviation).astype(np.float32), (mean / deviation).astype(np.float32)
     inverse[constant], shift[constant] = 0.0, 0.0
     # Rows that train nowhere, as those of a data set's own test part, are scored when all is solved.
-    train = rows.any(axis=1)
+    train = np.logical_or.reduce(rows, axis=1)
     others = scaled[~train]
     if len(others):
         scaled, rows = scaled[train], rows[train]
@@ -204,7 +204,9 @@ def fit(
     targets = _placed(labels[scaled.train].astype(np.int64), device)
     width = max(1, min(COLUMNS // n_outputs, CELLS // (len(targets) * n_outputs)))
     found: list[tuple[np.ndarray, ...]] = []
-    known = [(one, near[1].coefficients[:, n], near[1].intercepts[n]) for n, one in enumerate(near[0] if near else ())]
+    known: list[Known] = []
+    if near is not None:
+        known += zip(near[0], np.moveaxis(near[1].coefficients, 1, 0), near[1].intercepts, strict=True)
     for first in range(0, len(problems), width):
         part, labeling, strength = (np.array(column) for column in zip(*problems[first : first + width], strict=True))
         asked = Problems(*(_placed(column, device) for column in (part, labeling, strength.astype(np.float32))))
@@ -240,8 +242,8 @@ def _start(problem: Problem, known: Sequence[Known], device: str) -> conjugate.S
     if not same:
         return None
     _, coefficients, intercepts = min(reversed(same), key=lambda one: abs(np.log(one[0][2] / strength)))
-    placed = (_placed(np.array(array.T[..., None]), device) for array in (coefficients, intercepts[None]))
-    return conjugate.Solution(None, *placed, np.zeros(1, dtype=int), np.zeros(1, dtype=bool))
+    w, b = (_placed(np.array(array.T[..., None]), device) for array in (coefficients, intercepts[None]))
+    return conjugate.Solution(None, w, b, np.zeros(1, dtype=int), np.zeros(1, dtype=bool))
 
 
 def _values(scaled: Scaled, asked: Problems, solution: conjugate.Solution) -> Float[np.ndarray, "row problem output"]:
