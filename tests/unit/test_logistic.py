@@ -185,6 +185,7 @@ def test_what_is_not_solved_is_said(monkeypatch):
 @pytest.mark.parametrize("shape", [NARROW, WIDE], ids=["narrow", "wide"])
 def test_problems_too_large_to_be_solved_together_are_solved_alone_from_what_is_known(shape, monkeypatch):
     monkeypatch.setattr(logistic, "CELLS", 1)
+    monkeypatch.setattr(logistic, "LARGE", 1)
     features, odds, rows = drawn(*shape)
     rows[:20] = False  # as a test part
     labels = np.digitize(odds, np.quantile(odds, [0.2, 0.4, 0.6, 0.8]))

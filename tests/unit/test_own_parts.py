@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from linear_probing import figures, probes, report, statistics, store, tables
+from linear_probing import figures, gallery, probes, report, statistics, store, tables
 from linear_probing.builders.draft import own_types
 from linear_probing.drawing import tables as drawn
+from linear_probing.drawing.plan import planned
 from linear_probing.estimation.scores import Scores, StatisticsError
 from linear_probing.probing import protocol
 from linear_probing.probing.layer import Probed, plan_of, probe_layer
@@ -194,10 +195,18 @@ def test_a_study_of_it_has_every_table(computed):
     assert set(computed["fits.csv"]["n_fits"]) == {1}
 
 
-def test_its_tables_are_drawn_and_reported(study, computed, tmp_path):
+def test_it_is_summed_up(study, computed):
+    names = ("best_layer.csv", "probes.csv", "best_layer_significance.csv")
+    found = statistics.summaries(study, *(computed[name] for name in names))[f"atlas/{TASK}.json"]
+    assert {"estimate", "random_weights", "text_baseline", "control", "p_holm", "interval", "layer"} <= set(found)
+
+
+def test_its_tables_are_drawn_shown_and_reported(study, computed, tmp_path):
     for name, table in computed.items():
         table.to_csv(tmp_path / name, index=False, float_format=statistics.PRECISION)
     output = tmp_path / "figures"
     output.mkdir()
     assert figures.save(study, drawn.read(tmp_path), output) > len(figures.names(study))
+    order = [one.name for one in planned(study)]
+    assert gallery.write(output, tmp_path / "page", study.name, "x.yaml", order) == len(order)
     assert "</html>" in report.make(study, reported.read(tmp_path))

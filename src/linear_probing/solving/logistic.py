@@ -30,6 +30,8 @@ COLUMNS = 400
 """Problems times outputs that are solved at once, which bounds memory; more are no faster."""
 CELLS = 2**22
 """Rows times problems times outputs that are solved at once: another bound of memory. A dozen arrays have this size."""
+LARGE = 2**25
+"""Numbers in a feature matrix from which on rows that train nowhere are left out of all steps."""
 WIDTH = 512
 """Features whose moments are taken at once, in float64; fewer where there are more rows than `CELLS` allows."""
 
@@ -75,11 +77,11 @@ class Scaled:
     ----------
     device : str
     design : Design
-        Of the rows that train somewhere.
+        Of the rows that train somewhere, if the matrix is large.
     short : wide.Short, optional
         Where features outnumber rows.
     train : np.ndarray
-        Shape (n_rows,): which rows these are.
+        Shape (n_rows,): which rows these are; all of a small matrix.
     others : array
         Shape (n_others, d): the other rows, scaled as the design's.
     mean, scale : np.ndarray
@@ -123,7 +125,7 @@ def scale_parts(
     inverse, shift = (1.0 / deviation).astype(np.float32), (mean / deviation).astype(np.float32)
     inverse[constant], shift[constant] = 0.0, 0.0
     # Rows that train nowhere, as those of a data set's own test part, are scored when all is solved.
-    train = np.logical_or.reduce(rows, axis=1)
+    train = np.logical_or.reduce(rows, axis=1) if features.size > LARGE else np.ones(len(rows), dtype=bool)
     others = scaled[~train]
     if len(others):
         scaled, rows = scaled[train], rows[train]
