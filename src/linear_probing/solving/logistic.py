@@ -224,7 +224,8 @@ def fit(
         coefficients = solution.coefficients * (design.inverse_scale[:, asked.part] != 0)
         arrays = (values, np.moveaxis(host(coefficients), 0, 2), host(solution.intercepts)[:, 0].T)
         found.append((*arrays, solution.n_iterations, solution.converged))
-        known.append((problems[first], arrays[1][:, 0], arrays[2][0]))
+        if width == 1:
+            known.append((problems[first], arrays[1][:, 0], arrays[2][0]))
     values, coefficients, intercepts, n_iterations, converged = zip(*found, strict=True)
     return Fits(
         np.concatenate(values, axis=1),
