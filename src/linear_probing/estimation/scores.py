@@ -65,7 +65,7 @@ class Scores:
         """Return a task's out-of-fold scores and control labels alone, and the targets of its data set."""
 
         def asked(key: str) -> bool:
-            return key.startswith(f"{task.name}|") or key == f"control|{task.name}"
+            return key.startswith((f"{task.name}|", f"rows|{task.name}|")) or key == f"control|{task.name}"
 
         arrays = {
             model: {key: scores for key, scores in own.items() if asked(key)} for model, own in self.arrays.items()
@@ -119,20 +119,29 @@ class Scores:
         return found
 
     def find(self, model: str, task: Task, split: str, labeling: str, probe: str, features: str) -> np.ndarray | None:
-        """Return scores of shape (n_targets, n_outputs) by any probe; None if they are not there.
+        """Return scores of shape (n_targets, n_outputs) by any probe, NaN where none is; None if they are not there.
 
         Raises
         ------
         StatisticsError
-            If they have another number of rows than the target table.
+            If they have another number of rows than the target table, or than the targets that they name.
         """
         key = "|".join((task.name, split, labeling, probe, features))
-        found = self.arrays.get(model, {}).get(key)
+        own = self.arrays.get(model, {})
+        found, rows = own.get(key), own.get(f"rows|{task.name}|{split}")
+        if found is None:
+            return None
         n_targets = len(self.targets[task.dataset])
-        if found is not None and len(found) != n_targets:
-            subject = f"scores of {model} for {key} have {len(found):,} rows, but there are {n_targets:,} targets"
+        n_scored = n_targets if rows is None else len(rows)
+        if len(found) != n_scored or (rows is not None and rows.max(initial=-1) >= n_targets):
+            whose = f"{n_targets:,} targets" + ("" if rows is None else f", of which {n_scored:,} are scored")
+            subject = f"scores of {model} for {key} have {len(found):,} rows, but there are {whose}"
             raise StatisticsError(subject, likely="another configuration made them", do=DO)
-        return found
+        if rows is None:
+            return found
+        of_all = np.full((n_targets, found.shape[1]), np.nan, dtype=found.dtype)
+        of_all[rows] = found
+        return of_all
 
 
 def read_scores(

@@ -87,7 +87,8 @@ def transfer_table(study: Study, scores: Scores) -> pd.DataFrame:
             known = {(train, test): _target(study, scores, train, test, values)}
         target = known[train, test]
         # Where each target has one direction, as on the diagonal, folds have means of their own; see `intervals.tail`.
-        n_folds = values.shape[1] if (np.isfinite(values).sum(axis=1) <= 1).all() else 1
+        n_scoring = int(np.isfinite(values).any(axis=0).sum())
+        n_folds = n_scoring if (np.isfinite(values).sum(axis=1) <= 1).all() else 1
         estimate = interval(target.auroc(values), study.bootstrap.confidence, target.n_groups, n_folds)
         row = {"model": name, "train_task": train, "test_task": test, "probe": probe, "metric": "auroc"}
         counts = {"n": len(target.rows), "n_groups": target.n_groups}

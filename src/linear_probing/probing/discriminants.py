@@ -35,7 +35,8 @@ class _Discriminant(Deciding):
         ValueError
             If the labels hold one class only, or a feature is not finite.
         """
-        X, labels = self._read(X, y, np.float64)  # noqa: N806
+        # Single precision is widened a class at a time: the whole in double is too large where rows are many.
+        X, labels = self._read(X, y, [np.float64, np.float32])  # noqa: N806
         n_classes = len(self.classes_)
         coefficients, intercept = self._coefficients(X, labels, n_classes)
         if n_classes == 2:
@@ -102,26 +103,29 @@ class ShrunkDiscriminant(_Discriminant, Probable):
     ) -> Coefficients:
         means = _class_means(features, labels, n_classes)
         priors = np.bincount(labels) / len(labels)
-        rows, diagonal = np.empty_like(features), np.zeros(features.shape[1])
+        n_rows, n_features = features.shape
+        rows, gram, diagonal = [], np.zeros((n_features, n_features)), np.zeros(n_features)
         self.shrinkage_ = np.zeros(n_classes)
-        start = 0
         for one, prior in enumerate(priors):
             own = features[labels == one] - means[one]
             scale = _deviations(own, means[one])
             share, target = _ledoit_wolf(own / scale)
+            own *= np.sqrt(prior * (1 - share) / len(own))
             # covariance = rows' rows + diagonal
-            rows[start : start + len(own)] = own * np.sqrt(prior * (1 - share) / len(own))
+            if n_features > n_rows:
+                rows.append(own)
+            else:
+                gram += own.T @ own
             diagonal += prior * share * target * scale**2
             self.shrinkage_[one] = share
-            start += len(own)
-        coefficients = _solve(rows, diagonal, means.T).T
+        coefficients = _solve(np.concatenate(rows) if rows else gram, diagonal, means.T, bool(rows)).T
         return coefficients, np.log(priors) - 0.5 * (means * coefficients).sum(axis=1)
 
 
 def _class_means(
     features: Float[np.ndarray, "row feature"], labels: Int[np.ndarray, " row"], n_classes: int
 ) -> Float[np.ndarray, "class feature"]:
-    return np.stack([features[labels == one].mean(axis=0) for one in range(n_classes)])
+    return np.stack([features[labels == one].mean(axis=0, dtype=np.float64) for one in range(n_classes)])
 
 
 def _deviations(
@@ -153,18 +157,21 @@ def _ledoit_wolf(scaled: Float[np.ndarray, "row feature"]) -> tuple[float, float
 
 
 def _solve(
-    rows: Float[np.ndarray, "row feature"],
+    given: Float[np.ndarray, "_ feature"],
     diagonal: Float[np.ndarray, " feature"],
     wanted: Float[np.ndarray, "feature class"],
+    by_rows: bool,
 ) -> Float[np.ndarray, "feature class"]:
-    """Return (rows' rows + diagonal)^-1 wanted, by the Woodbury identity where features outnumber rows."""
-    n_rows, n_features = rows.shape
+    """Return (rows' rows + diagonal)^-1 wanted, by the Woodbury identity where features outnumber rows.
+
+    Given are these rows, or else their product with themselves.
+    """
     if not (diagonal > 0).all():
-        return lstsq(rows.T @ rows + np.diag(diagonal), wanted)[0]
-    if n_features <= n_rows:
-        return cho_solve(cho_factor(rows.T @ rows + np.diag(diagonal), overwrite_a=True), wanted)
-    divided = rows / diagonal
-    small = divided @ rows.T
-    small[np.diag_indices(n_rows)] += 1.0
+        return lstsq((given.T @ given if by_rows else given) + np.diag(diagonal), wanted)[0]
+    if not by_rows:
+        return cho_solve(cho_factor(given + np.diag(diagonal), overwrite_a=True), wanted)
+    divided = given / diagonal
+    small = divided @ given.T
+    small[np.diag_indices(len(given))] += 1.0
     plain = wanted / diagonal[:, None]
-    return plain - divided.T @ cho_solve(cho_factor(small, overwrite_a=True), rows @ plain)
+    return plain - divided.T @ cho_solve(cho_factor(small, overwrite_a=True), given @ plain)

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from linear_probing.probing.estimators import EstimatorError
 from linear_probing.solving.logistic import SMALLEST
+from linear_probing.solving.parts import scored_folds
 
 Masks = Sequence[tuple[Bool[np.ndarray, " target"], Bool[np.ndarray, " target"]]]
 
@@ -54,6 +55,10 @@ class FoldScores:
     scores: Float[np.ndarray, "target output"]
     fits: tuple[FoldFit, ...]
     pipelines: tuple[Pipeline, ...]
+
+
+Known = dict[tuple[bytes, bytes], tuple[Pipeline, FoldFit]]
+"""Fits of one estimator to one feature matrix, by the training part and its labels."""
 
 
 def scores_of(fitted: Any, features: Any, n_classes: int) -> Float[np.ndarray, "target output"]:
@@ -156,6 +161,20 @@ def fit_one(
     return pipeline, FoldFit(0, _n_iterations(pipeline[-1]), not caught, note)
 
 
+def fit_once(
+    estimator: Any,
+    features: Float[np.ndarray, "target feature"],
+    labels: Shaped[np.ndarray, "target *output"],
+    train: Bool[np.ndarray, " target"],
+    known: Known,
+) -> tuple[Pipeline, FoldFit]:
+    """Return `fit_one` of the rows that train, as it is known of the same part and labels, or enter it there."""
+    key = train.tobytes(), labels[train].tobytes()
+    if key not in known:
+        known[key] = fit_one(estimator, features[train], labels[train])
+    return known[key]
+
+
 def _n_iterations(fitted: Any) -> int:
     parts = [fitted, *getattr(fitted, "estimators_", [])] if isinstance(fitted, MultiOutputRegressor) else [fitted]
     counts = (getattr(part, "n_iter_", None) for part in parts)
@@ -167,6 +186,7 @@ def fit_folds(
     features: Float[np.ndarray, "target feature"],
     labels: Shaped[np.ndarray, "target *output"],
     masks: Masks,
+    known: Known | None = None,
 ) -> FoldScores:
     """Score every target by an estimator that was scaled and fitted without its fold.
 
@@ -179,7 +199,9 @@ def fit_folds(
     labels : np.ndarray
         Class indices of shape (n_targets,), or numbers of shape (n_targets, n_outputs).
     masks : sequence of (np.ndarray, np.ndarray)
-        Per fold, which targets train and which are tested. A fold with no test target is passed over.
+        Per fold, which targets train and which are tested. Scores are of `scored_folds`.
+    known : dict
+        Fits by training part and labels; those that are made here are entered.
 
     Raises
     ------
@@ -190,10 +212,9 @@ def fit_folds(
     n_outputs = labels.shape[1] if labels.ndim == 2 else 1 if n_classes == 2 else n_classes
     scores = np.full((len(labels), n_outputs), np.nan, dtype=np.float32)
     fits, pipelines = [], []
-    for fold, (train, tested) in enumerate(masks):
-        if not tested.any():
-            continue
-        pipeline, diagnostics = fit_one(estimator, features[train], labels[train])
+    for fold in scored_folds(masks):
+        train, tested = masks[fold]
+        pipeline, diagnostics = fit_once(estimator, features, labels, train, {} if known is None else known)
         n_lacking = n_classes - len(np.unique(labels[train])) if n_classes else 0
         lacking = [f"training lacks {n_lacking} of {n_classes} classes"] if n_lacking else []
         note = "; ".join([*lacking, *([diagnostics.note] if diagnostics.note else [])])

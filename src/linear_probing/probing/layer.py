@@ -15,11 +15,12 @@ from jaxtyping import Float
 from linear_probing import tables
 from linear_probing.directions import Direction, from_pipeline, is_linear
 from linear_probing.probing import code_length, estimators, permutations
-from linear_probing.probing.fitting import fit_folds, fit_one
+from linear_probing.probing.fitting import Known, fit_folds, fit_once
 from linear_probing.probing.runs import TYPES, names_of, runs_of
-from linear_probing.probing.sweep import Linear, Run, sweep
+from linear_probing.probing.sweep import Linear, Run, sweep, trained_by_any
 from linear_probing.settings import ProbeSpec, Study, Task
 from linear_probing.solving import logistic
+from linear_probing.solving.parts import scored_folds
 from linear_probing.splits import GROUP
 from linear_probing.store import layer_name
 from linear_probing.tables import Tables
@@ -37,7 +38,11 @@ class Probed:
     directions: list[Direction] = field(default_factory=list)
 
     def enter(self, task: Task, run: Run, probe: str, features: str, scores: np.ndarray, fits: Any) -> None:
-        """Enter the scores and fits of a run."""
+        """Enter the scores and fits of a run: of the targets that are scored, which are told where they are not all."""
+        rows = np.flatnonzero(np.logical_or.reduce([run.masks[fold][1] for fold in scored_folds(run.masks)]))
+        if len(rows) < len(scores):
+            self.scores[f"rows|{task.name}|{run.split}"] = rows.astype(np.int32)
+            scores = scores[rows]
         self.scores["|".join((task.name, run.split, run.labeling, probe, features))] = scores
         row = {"task": task.name, "split": run.split, "labeling": run.labeling, "probe": probe, "features": features}
         for fit in fits:
@@ -132,12 +137,13 @@ def _probe_otherwise(
     probed: Probed, states: Float[np.ndarray, "target d"], layer: int, plan: Plan, name: str, estimator: Any
 ) -> None:
     names, task = names_of(plan.task, plan.data.targets), plan.task
+    known: Known = {}
     for run in (run for run in plan.runs if run.split in (GROUP, TYPES)):
-        found = fit_folds(estimator, states, run.labels, run.masks)
+        found = fit_folds(estimator, states, run.labels, run.masks, known)
         probed.enter(task, run, name, layer_name(layer), found.scores, found.fits)
         if run is not plan.runs[0] or not is_linear(found.pipelines[0], states):
             continue
-        of_all, _ = fit_one(estimator, states, run.labels)
+        of_all, _ = fit_once(estimator, states, run.labels, trained_by_any(run.masks), known)
         folds = [*(str(fit.fold) for fit in found.fits), "all"]
         for fold, fitted in zip(folds, (*found.pipelines, of_all), strict=True):
             direction = from_pipeline(

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from linear_probing.solving.logistic import SMALLEST
+from linear_probing.solving.parts import scored_folds
 from linear_probing.stage import StudyError
 
 MAX_ITERATIONS = 200
@@ -103,6 +104,27 @@ def fit(probe: str, penalty: float, features: Any, labels: Shaped[np.ndarray, "t
         return pipeline(probe, penalty, features, n_classes).fit(features, labels)
 
 
+class Fitting:
+    """Fits to one feature matrix, each made once: splits may share a training part, as a data set's own."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, float, bytes, bytes], Pipeline] = {}
+
+    def fit(
+        self,
+        probe: str,
+        penalty: float,
+        features: Any,
+        labels: Shaped[np.ndarray, "target *output"],
+        train: Bool[np.ndarray, " target"],
+    ) -> Pipeline:
+        """Return what `fit` makes of the rows that train."""
+        key = (probe, penalty, train.tobytes(), labels[train].tobytes())
+        if key not in self.known:
+            self.known[key] = fit(probe, penalty, features[train], labels[train])
+        return self.known[key]
+
+
 def outputs(fitted: Pipeline, features: Any, n_classes: int) -> Float[np.ndarray, "target output"]:
     """Return predictions (ridge) or decision values, one column for two classes, else one per class.
 
@@ -147,17 +169,20 @@ def choose_penalties(
     probe: str,
     penalties: Sequence[float],
     n_classes: int,
+    fitting: Fitting | None = None,
 ) -> list[float]:
     """Return, for every outer fold, the penalty of the least loss over the inner folds; the strongest of equals."""
-    ordered = sorted(penalties, reverse=probe != "logistic")
+    ordered, fitting = sorted(penalties, reverse=probe != "logistic"), fitting or Fitting()
     if len(ordered) == 1:
         return [ordered[0]] * len(masks)
-    losses = np.zeros((len(masks), len(ordered)))
+    losses, scored = np.zeros((len(masks), len(ordered))), scored_folds(masks)
     for one in range(len(masks)):
         for other in range(one + 1, len(masks)):
+            if one not in scored and other not in scored:
+                continue
             train = masks[one][0] & masks[other][0]
             for place, penalty in enumerate(ordered):
-                fitted = fit(probe, penalty, features[train], labels[train])
+                fitted = fitting.fit(probe, penalty, features, labels, train)
                 for outer, inner in ((one, other), (other, one)):
                     held = held_out(masks, outer, inner)
                     if held.any():
@@ -171,6 +196,7 @@ def probe_out_of_fold(
     masks: Masks,
     probe: str,
     penalties: Sequence[float],
+    fitting: Fitting | None = None,
 ) -> Outcome:
     """Score every target by a probe that was trained without its fold.
 
@@ -181,26 +207,23 @@ def probe_out_of_fold(
     labels : np.ndarray
         Class indices of shape (n_targets,), or numbers of shape (n_targets, n_outputs).
     masks : sequence of (np.ndarray, np.ndarray)
-        Per outer fold, which targets train and which are tested; see `tables.fold_masks`. A fold with no test target
-        is passed over.
+        Per outer fold, which targets train and which are tested; see `tables.fold_masks`. Scores are of `scored_folds`.
     probe : str
         'logistic', 'ridge' or 'ridge_classifier'.
     penalties : Sequence[float]
         C of logistic, alpha of ridge.
-
-    Returns
-    -------
-    Outcome
+    fitting : Fitting, optional
+        What was fitted to these features before, for another split.
     """
+    fitting = fitting or Fitting()
     n_classes = int(labels.max()) + 1 if labels.ndim == 1 else 0
     n_outputs = labels.shape[1] if labels.ndim == 2 else 1 if n_classes == 2 else n_classes
     scores = np.full((len(labels), n_outputs), np.nan, dtype=np.float32)
-    chosen = choose_penalties(features, labels, masks, probe, penalties, n_classes)
+    chosen = choose_penalties(features, labels, masks, probe, penalties, n_classes, fitting)
     fits = []
-    for fold, (train, tested) in enumerate(masks):
-        if not tested.any():
-            continue
-        fitted = fit(probe, chosen[fold], features[train], labels[train])
+    for fold in scored_folds(masks):
+        train, tested = masks[fold]
+        fitted = fitting.fit(probe, chosen[fold], features, labels, train)
         scores[tested] = outputs(fitted, features[tested], n_classes)
         n_iterations = int(np.max(getattr(fitted[-1], "n_iter_", None) or 0)) if probe == "logistic" else 0
         fits.append(Fit(fold, chosen[fold], n_iterations, n_iterations < MAX_ITERATIONS))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from linear_probing import tables
 from linear_probing.probing import controls
 from linear_probing.probing.sweep import Run
 from linear_probing.settings import Study, Task
@@ -57,11 +58,13 @@ def runs_of(study: Study, task: Task, data: Tables, drawn: bool) -> list[Run]:
     study, task, data
         What is probed.
     drawn : bool
-        Whether the drawn splits are among them: the seeds of the folds, the split by row and the learning curve.
+        Whether the drawn splits are among them: the seeds of the folds, the split by row and the learning curve. Of a
+        data set that comes with a training part of its own nothing is drawn: its parts are what others compare with.
     """
-    labels, note = labels_of(task, data.targets), scarcity(task, data.targets, study.n_folds)
+    own = tables.own_parts(data.targets)
+    labels, note = labels_of(task, data.targets), "" if own else scarcity(task, data.targets, study.n_folds)
     names: Sequence[str] = task.splits
-    if drawn:
+    if drawn and not own:
         seeds = [seed_split(number) for number in range(1, study.n_seeds)]
         names = [*task.splits, *seeds, ROW, *(train_split(share) for share in study.learning)]
     runs = []

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from linear_probing.probing.protocol import Fit, Masks, Outcome, ProbeError, held_out
 from linear_probing.solving import logistic, ridge
+from linear_probing.solving.parts import scored_folds
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Swept:
-    """Outcomes in the order of the runs, and the probes of the first run: one per fold that tests, then that of all."""
+    """Outcomes in the order of the runs, and the probes of the first run: one per scored fold, then that of all."""
 
     outcomes: tuple[Outcome, ...]
     probes: tuple[Linear, ...]
@@ -87,6 +88,11 @@ def check_classes(run: Run, train: Shaped[np.ndarray, " target"], which: str) ->
             likely="a class is so rare that all its groups stand in the folds left out",
             do="use a larger data set or fewer folds",
         )
+
+
+def trained_by_any(masks: Masks) -> Bool[np.ndarray, " target"]:
+    """Return the targets that train in some fold, for the probe of all: all but a data set's own test part."""
+    return np.logical_or.reduce([train for train, _ in masks])
 
 
 def n_held_out(masks: Masks, outer: int) -> int:
@@ -149,6 +155,19 @@ def log_loss(
     return (total - own).sum(axis=0)
 
 
+def _entered(known: dict[bytes, np.ndarray], item: np.ndarray) -> int:
+    """Return the number of an array among those known, after entering it if it is new."""
+    known.setdefault(item.tobytes(), item)
+    return list(known).index(item.tobytes())
+
+
+def _asked(problems: list[logistic.Problem], one: logistic.Problem) -> int:
+    """Return the number of a problem, which is solved once however many runs ask for it."""
+    if one not in problems:
+        problems.append(one)
+    return problems.index(one)
+
+
 def _logistic(
     features: Float[np.ndarray, "target feature"],
     runs: Sequence[Run],
@@ -157,36 +176,39 @@ def _logistic(
     n_classes: int,
     device: str,
 ) -> Swept:
-    rows: dict[bytes, Shaped[np.ndarray, " target"]] = {}
-
-    def part_of(train: Shaped[np.ndarray, " target"]) -> int:
-        rows.setdefault(train.tobytes(), train)
-        return list(rows).index(train.tobytes())
-
-    pairs, problems = [], []
+    parts: dict[bytes, Shaped[np.ndarray, " target"]] = {}
+    labelings: dict[bytes, Int[np.ndarray, " target"]] = {}
+    inside: list[logistic.Problem] = []
+    pairs, outer = [], []
     for place, run in enumerate(runs):
+        labeling, scored = _entered(labelings, run.labels), scored_folds(run.masks)
+        outer += [(place, fold) for fold in scored]
         for one, other in combinations(range(len(run.masks)), 2):
-            train = run.masks[one][0] & run.masks[other][0]
-            check_classes(run, train, f"without folds {one} and {other}")
-            part = part_of(train)
-            pairs.append((place, one, other))
-            problems += [(part, place, penalty) for penalty in penalties]
-    outer = [(place, fold) for place, run in enumerate(runs) for fold, (_, test) in enumerate(run.masks) if test.any()]
-    trained = [part_of(runs[place].masks[fold][0]) for place, fold in outer]
-    everything = part_of(np.ones(len(features), dtype=bool))
-    scaled = logistic.scale_parts(features, np.stack([*rows.values()], axis=1), device)
-    labels = np.stack([run.labels for run in runs], axis=1)
+            if one in scored or other in scored:
+                train = run.masks[one][0] & run.masks[other][0]
+                check_classes(run, train, f"without folds {one} and {other}")
+                part = _entered(parts, train)
+                pairs.append((place, one, other, [_asked(inside, (part, labeling, C)) for C in penalties]))
+    trained = [_entered(parts, runs[place].masks[fold][0]) for place, fold in outer]
+    everything = _entered(parts, trained_by_any(runs[0].masks))
+    scaled = logistic.scale_parts(features, np.stack([*parts.values()], axis=1), device)
+    labels = np.stack([*labelings.values()], axis=1)
     # With one penalty too: layers are compared by these losses.
-    losses, failed = _inner(runs, pairs, logistic.fit(scaled, labels, problems, n_classes), len(penalties))
+    inner = logistic.fit(scaled, labels, inside, n_classes)
+    losses, failed = _inner(runs, pairs, inner, len(penalties))
     chosen = [penalties[int(losses[place][fold].argmin())] for place, fold in outer]
     overall = penalties[int(losses[0].sum(axis=0).argmin())]
-    last = [(part, place, C) for part, (place, _), C in zip(trained, outer, chosen, strict=True)]
-    last.append((everything, 0, overall))
-    final = logistic.fit(scaled, labels, last, n_classes, logistic.TIGHT)
+    last: list[logistic.Problem] = []
+    numbers = [
+        _asked(last, (part, _entered(labelings, runs[place].labels), C))
+        for part, (place, _), C in zip(trained, outer, chosen, strict=True)
+    ]
+    of_all = _asked(last, (everything, 0, overall))
+    final = logistic.fit(scaled, labels, last, n_classes, logistic.TIGHT, (inside, inner))
     shape = (len(features), final.values.shape[2])
     found = [Outcome(np.full(shape, np.nan, dtype=np.float32), ()) for _ in runs]
-    for number, (place, fold) in enumerate(outer):
-        tested, (_, _, penalty) = runs[place].masks[fold][1], last[number]
+    for number, (place, fold), penalty in zip(numbers, outer, chosen, strict=True):
+        tested = runs[place].masks[fold][1]
         found[place].scores[tested] = final.values[tested, number]
         n_failed = failed[place][fold]
         told = [notes[place][fold], f"{n_failed} inner fits did not converge" if n_failed else ""]
@@ -194,27 +216,26 @@ def _logistic(
         end = (int(final.n_iterations[number]), bool(final.converged[number]))
         fit = Fit(fold, penalty, *end, "; ".join(filter(None, told)), loss)
         found[place] = replace(found[place], fits=(*found[place].fits, fit))
+    of_first = [(fold, number) for number, (place, fold) in zip(numbers, outer, strict=True) if place == 0]
     probes = []
-    for number, (part, place, penalty) in enumerate(last):
-        if place == 0:
-            coefficients, intercept = final.coefficients[:, number].T, final.intercepts[number]
-            fold_or_all = outer[number][1] if number < len(outer) else None
-            scaling = final.mean[:, part], final.scale[:, part]
-            probes.append(Linear(fold_or_all, penalty, *scaling, coefficients, intercept))
+    for fold_or_all, number in (*of_first, (None, of_all)):
+        part, _, penalty = last[number]
+        coefficients, intercept = final.coefficients[:, number].T, final.intercepts[number]
+        scaling = final.mean[:, part], final.scale[:, part]
+        probes.append(Linear(fold_or_all, penalty, *scaling, coefficients, intercept))
     return Swept(tuple(found), tuple(probes))
 
 
 def _inner(
-    runs: Sequence[Run], pairs: Sequence[tuple[int, int, int]], inner: logistic.Fits, n_penalties: int
+    runs: Sequence[Run], pairs: Sequence[tuple[int, int, int, list[int]]], inner: logistic.Fits, n_penalties: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return per run the losses (n_folds, n_penalties) of its inner fits, and how many did not converge (n_folds,).
 
-    The fits are those of `pairs`, a run and the two folds that are left out, each with all penalties.
+    The fits are those of `pairs`: a run, the two folds that are left out, and the fit of each penalty.
     """
     losses = [np.zeros((len(run.masks), n_penalties)) for run in runs]
     failed = [np.zeros(len(run.masks), dtype=int) for run in runs]
-    for number, (place, one, other) in enumerate(pairs):
-        columns = slice(number * n_penalties, (number + 1) * n_penalties)
+    for place, one, other, columns in pairs:
         for outside, inside in ((one, other), (other, one)):
             held = held_out(runs[place].masks, outside, inside)
             losses[place][outside] += log_loss(inner.values[held][:, columns], runs[place].labels[held])
@@ -235,7 +256,6 @@ def _ridge(
         codes = run.labels if not n_classes else np.where(run.labels[:, None] == np.arange(n_classes), 1.0, -1.0)
         codes = codes[:, 1:] if n_classes == 2 else codes
         found = ridge.ridge_out_of_fold(features, codes, run.masks, penalties, codes.shape[1])
-        tested = [fold for fold, (_, test) in enumerate(run.masks) if test.any()]
         fits = [
             Fit(
                 fold,
@@ -245,7 +265,7 @@ def _ridge(
                 notes[place][fold],
                 float(found.inner_losses[fold, 0]) / n_held_out(run.masks, fold),
             )
-            for fold in tested
+            for fold in scored_folds(run.masks)
         ]
         outcomes.append(Outcome(found.scores, tuple(fits)))
         if place == 0:
@@ -253,7 +273,7 @@ def _ridge(
             alphas = [fit.penalty for fit in fits]
             # Of all targets: the penalty that most folds chose, the strongest of equals.
             overall = max(sorted(set(alphas), reverse=True), key=alphas.count)
-            probes.append(_fitted(features, codes, np.ones(len(features), dtype=bool), overall, None))
+            probes.append(_fitted(features, codes, trained_by_any(run.masks), overall, None))
     return Swept(tuple(outcomes), tuple(probes))
 
 

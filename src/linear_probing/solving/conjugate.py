@@ -19,6 +19,8 @@ import numpy as np
 from scipy import linalg
 from sklearn.externals.array_api_compat import array_namespace
 
+from linear_probing.solving.curvature import Curvature, curvature_at
+
 MAX_ITERATIONS = 1000
 RESTART = 50
 """Steps after which values are computed anew, free of what rounding gathered, and directions start afresh."""
@@ -127,6 +129,9 @@ class _Batch:
         self.features, self.basis, self.eigenvalues = design.features, design.basis, design.strength
         self.n_plain = design.features.shape[1] - design.inverse_scale.shape[0]
         self.binary = n_classes == 2
+        # One large problem: outputs in one product instead of one each, as columns lie side by side without a copy.
+        self.alone = len(problems.part) == 1 and not self.binary
+        self.sharp: Curvature | None = None
         self.inverse = design.inverse_scale[:, problems.part]
         self.shift = design.shift[:, problems.part]
         self.rows = design.rows[:, problems.part]
@@ -154,11 +159,13 @@ class _Batch:
 
     def product(self, left: Array, right: Array) -> Array:
         """Return left @ right for each output, `right` being of shape (n_outputs, m, n_problems)."""
-        return left @ right
+        return (right[..., 0] @ left.T)[..., None] if self.alone else left @ right
 
     def inner(self, one: Array, other: Array) -> Array:
         """Return the inner product of every problem, shape (n_problems,)."""
         if isinstance(one, np.ndarray):
+            if self.alone:
+                return np.array([np.vdot(one, other)])
             return np.einsum("knp,knp->p", one, other)  # twice as fast, without the product in memory
         return (one * other).sum(0).sum(0)
 
@@ -209,8 +216,17 @@ class _Batch:
         weighted *= moved
         return self.inner(weighted, moved) - (weighted.sum(0) ** 2).sum(0)
 
+    def sharpen(self, values: Array) -> None:
+        """Make further steps of one large problem from the curvature where it stands."""
+        if self.alone and isinstance(values, np.ndarray):
+            probabilities = (self.residuals(values) + self.wanted)[..., 0]
+            weakness = float(self.weakness[0])
+            self.sharp = curvature_at(self.features, self.inverse, self.shift, probabilities, weakness)
+
     def precondition(self, residuals: Array, gradient: Array, slope: Array) -> tuple[Array, Array]:
-        """Return Newton's step, were the rows of equal weight and the features centred."""
+        """Return Newton's step, were the rows of equal weight and the features centred, or by a sharper curvature."""
+        if self.sharp is not None:
+            return self.sharp.step(gradient, slope)
         total = self.weights(residuals).sum(1)[:, None] + 1e-12
         damped = 1.0 / (self.eigenvalues[:, None] * (total / self.features.shape[0]) + self.weakness)
         if self.basis is None:
@@ -299,6 +315,8 @@ def solve(
         if iteration % RESTART == 0:
             values = batch.forth(w, b)
             before: _Way | None = None
+            if start is not None:  # far from the end the curvature changes from step to step
+                batch.sharpen(values)
         residuals = batch.residuals(values)
         gradient, slope = batch.back(residuals)
         gradient += w * batch.weakness
@@ -324,6 +342,13 @@ def solve(
         b += length * before.free
         values += length * moved
     return Solution(found_values, found_w, found_b, n_iterations, converged)
+
+
+def values_of(design: Design, problems: Problems, solution: Solution) -> Array:
+    """Return the log odds or logits of the rows of a design, (n_outputs, n_rows, n_problems)."""
+    scaled = design.inverse_scale[:, problems.part] * solution.coefficients
+    offset = solution.intercepts - (design.shift[:, problems.part] * solution.coefficients).sum(1)[:, None]
+    return design.features @ scaled + offset
 
 
 def host(array: Array) -> np.ndarray:

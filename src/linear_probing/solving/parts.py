@@ -17,6 +17,8 @@ Masks = Sequence[tuple[Bool[np.ndarray, " target"], Bool[np.ndarray, " target"]]
 Precision = type[np.float32] | type[np.float64]
 CONSTANT = 1e-12
 """Variance of a feature in a part, as a share of its mean square there, that counts as none: float64 cannot tell."""
+WIDENED = 2**15
+"""Rows whose copy in float64 is small."""
 KEPT = 513
 """Width up to which a part's solutions are kept for the next labelings, as they are many and small."""
 
@@ -53,6 +55,24 @@ class Classes:
 Targets = Float[np.ndarray, "column target"] | Classes
 
 
+def scored_folds(masks: Masks) -> list[int]:
+    """Return the folds whose scores count: of a data set with a test part of its own, the one that tests this.
+
+    That is a fold whose targets train nowhere; the others then do no more than choose its penalty. Where there is none,
+    they are all that test something.
+
+    Examples
+    --------
+    >>> one, two, three = np.eye(3, dtype=bool)
+    >>> scored_folds([(one | two, three), (one, two)]), scored_folds([(one, two), (two, one)])
+    ([0], [0, 1])
+    """
+    testing = [fold for fold, (_, tested) in enumerate(masks) if tested.any()]
+    trains = np.logical_or.reduce([train for train, _ in masks])
+    own = [fold for fold in testing if not (trains & masks[fold][1]).any()]
+    return own or testing
+
+
 def blocks_of(masks: Masks) -> Blocks:
     """Return the coarsest division of the rows of which all parts are sums.
 
@@ -86,9 +106,14 @@ class Moments:
     greatest: Float64[np.ndarray, " d"]
 
 
-def moments_of(rows: Float64[np.ndarray, "row d"]) -> Moments:
-    """Return the moments of rows."""
-    return Moments(rows.T @ rows, rows.min(axis=0), rows.max(axis=0))
+def moments_of(rows: Float[np.ndarray, "row d"]) -> Moments:
+    """Return the moments of rows, which are widened `WIDENED` at a time."""
+    few = rows[:WIDENED].astype(np.float64)
+    gram = few.T @ few
+    for start in range(WIDENED, len(rows), WIDENED):
+        few = rows[start : start + WIDENED].astype(np.float64)
+        gram += few.T @ few
+    return Moments(gram, rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64))
 
 
 def joined(moments: Sequence[Moments], width: int) -> Moments:
@@ -144,7 +169,7 @@ class Features:
         self.distinct: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
         if not self.dual:
             self.values = np.column_stack([self.values, np.ones(len(self.values), np.float32)])
-            self.moments = [moments_of(self.values[rows].astype(np.float64)) for rows in self.blocks.rows]
+            self.moments = [moments_of(self.values[rows]) for rows in self.blocks.rows]
 
     def by_kind(self, rows: Int[np.ndarray, " row"]) -> tuple[Shaped[np.ndarray, "kind d"], Int[np.ndarray, " row"]]:
         """Return the distinct rows of features, and which of them each row is: equal rows get equal scores, exactly."""

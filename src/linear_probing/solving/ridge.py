@@ -26,7 +26,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Shaped
 
 from linear_probing.solving.dual import Dual
-from linear_probing.solving.parts import Blocks, Classes, Features, Masks, Precision, RidgeError, Targets
+from linear_probing.solving.parts import (
+    Blocks,
+    Classes,
+    Features,
+    Masks,
+    Precision,
+    RidgeError,
+    Targets,
+    scored_folds,
+)
 from linear_probing.solving.primal import Primal
 
 
@@ -140,8 +149,7 @@ def solve(
     Returns
     -------
     (np.ndarray, Iterator[Tested])
-        Losses in the order of `strongest_first(alphas)`; zero without inner fits. A fold that tests nothing is not
-        among the scores.
+        Losses in the order of `strongest_first(alphas)`; zero without inner fits. The scores are of `scored_folds`.
     """
     ordered = strongest_first(alphas)
     solver, blocks = load(features, targets), features.blocks
@@ -153,9 +161,8 @@ def solve(
     chosen = losses.argmin(axis=1)
 
     def tested() -> Iterator[Tested]:
-        for fold, members in enumerate(blocks.tests):
-            if not members.any():
-                continue
+        for fold in scored_folds(list(zip(blocks.trains, blocks.tests, strict=True))):
+            members = blocks.tests[fold]
             rows = np.sort(np.concatenate([blocks.rows[block] for block in np.flatnonzero(members)]))
             places = np.repeat(chosen[fold], columns_per_labeling)
             yield Tested(fold, rows, solver.predict(blocks.trains[fold], rows, ordered, places))

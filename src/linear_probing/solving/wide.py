@@ -61,8 +61,9 @@ def _even(design: Design) -> Array:
 def narrow(design: Design) -> Design:
     """Return the design with a preconditioner, from the Gram matrix of the features."""
     xp, even = array_namespace(design.features), _even(design)
-    features = xp.where(even, design.features, 0.0)
-    values, vectors = conjugate.decompose(features.T @ features)
+    # The uneven ones' rows and columns are emptied afterwards, which takes no copy of the features.
+    gram = xp.where(even[:, None] & even, design.features.T @ design.features, 0.0)
+    values, vectors = conjugate.decompose(gram)
     return replace(design, strength=xp.clip(values, 0.0, None), basis=vectors, even=even)
 
 
