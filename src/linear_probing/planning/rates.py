@@ -1,0 +1,143 @@
+"""Seconds of the reference machine, in one table: what costs are computed from, and what to correct when measured.
+
+Reference: 2 cores x86-64 at 2.5 GHz with AVX-512, 24 GiB, no GPU, a job on each core; numpy 2.4, torch 2.13. Fitted to
+single layers of 500 to 4,768 rows at d = 160 and 384, and to the records of whole studies; `--measured` compares them
+with any other's. Each name says what its seconds are multiplied with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+NOT_SECONDS = {
+    "overhead",
+    "steps",
+    "steps_per_row",
+    "steps_per_class_row",
+    "steps_of_twin",
+    "resampled",
+    "flops_cpu",
+    "flops_cuda_16",
+    "flops_cuda_32",
+}
+"""Counts and shares, which are the same on every machine, and speeds."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds a unit of work, on the reference machine.
+
+    Parameters
+    ----------
+    starts : float
+        Of Snakemake, once a run; `per_job` for each job: its command, records and digests.
+    start, load, draw : float
+        Python and imports of a job that fits or counts; of one that extracts, with libraries; per parameter that a twin
+        draws, and `read` per byte of weights.
+    dataset, tokens, tokens_per_text : float
+        A data set that is built; a tokenizer, and a text of it.
+    shard, flops_cpu, flops_cuda_16, flops_cuda_32 : float
+        A shard of a data set with its parity check; and floating point operations a second: of one thread, of a GPU in
+        16 bits and in 32.
+    fit, step, sweep, decomposition : float
+        Logistic probes: per problem, class, row and feature, the first once and the second at every step; per layer;
+        per n x d x min(n, d).
+    overhead : int
+        Features that a step costs beside its product with the features.
+    steps, steps_per_row, steps_per_class_row, steps_of_twin : float
+        Steps until a probe converges, and more of them per row to a feature, n / d: of two classes, and of more; and
+        what share of it random weights need, which decode less.
+    gram, factor, ridge, ridge_column : float
+        Ridge: per n x d², per training part, penalty and d³, per run, per row, feature and output.
+    permuted, permutation : float
+        Label permutations: per operation of the closed form, and per permutation.
+    epoch, batch : float
+        Perceptrons: per row, weight and epoch, and per batch.
+    discriminant, discriminant_row, discriminant_gram : float
+        LDA: per fit, per row and feature, per n x d x min(n, d); `difference`, `difference_row` of mean differences.
+    plan : float
+        Masks and permutations of a task, per target.
+    text_fit, text_row : float
+        Probes of text: per fit, per fit and row; more with more classes.
+    transfer, moved : float
+        A model; each pair of binary tasks and layer.
+    statistics : float
+        Scores read, tables written.
+    resampled : Mapping[str, tuple[float, float]]
+        By kind of task, per target and resample: of the task's metric for every probe and run, and of the further
+        metrics of every probe.
+    figure : float
+        A figure.
+    """
+
+    starts: float = 5.0
+    per_job: float = 0.5
+    start: float = 2.5
+    load: float = 14.0
+    draw: float = 1e-8
+    read: float = 1e-9
+    dataset: float = 1.5
+    tokens: float = 2.2
+    tokens_per_text: float = 2e-4
+    shard: float = 0.8
+    flops_cpu: float = 9e10
+    flops_cuda_16: float = 3e14
+    flops_cuda_32: float = 3e13
+    fit: float = 1.1e-9
+    step: float = 1.0e-10
+    sweep: float = 0.08
+    decomposition: float = 4e-10
+    overhead: int = 40
+    steps: float = 15.0
+    steps_per_row: float = 1.5
+    steps_per_class_row: float = 8.0
+    steps_of_twin: float = 0.4
+    gram: float = 2.2e-10
+    factor: float = 1.3e-10
+    ridge: float = 0.03
+    ridge_column: float = 5e-10
+    permuted: float = 8.4e-11
+    permutation: float = 2.5e-4
+    epoch: float = 1.4e-10
+    batch: float = 1.2e-4
+    discriminant: float = 0.006
+    discriminant_row: float = 2e-8
+    discriminant_gram: float = 1e-10
+    difference: float = 0.004
+    difference_row: float = 1.4e-8
+    plan: float = 6e-5
+    text_fit: float = 0.03
+    text_row: float = 1e-5
+    transfer: float = 1.5
+    moved: float = 0.02
+    statistics: float = 10.0
+    resampled: Mapping[str, tuple[float, float]] = field(
+        default_factory=lambda: {"binary": (2.9e-9, 2.1e-9), "position": (8e-10, 5.1e-8), "multiclass": (5e-10, 4e-9)}
+    )
+    figure: float = 5.0
+
+    def at(self, rate: float, flops: float | None = None) -> "Rates":
+        """Return the seconds of another machine.
+
+        Parameters
+        ----------
+        rate : float
+            Its processor's speed over the reference machine's. A GPU's speed stays what it is.
+        flops : float, optional
+            Floating point operations a second of whatever runs the models, instead of the defaults.
+
+        Examples
+        --------
+        >>> found = Rates().at(2.0)
+        >>> found.start / Rates().start, found.flops_cpu / Rates().flops_cpu, found.overhead
+        (0.5, 2.0, 40)
+        """
+        names = [one.name for one in fields(self) if one.name not in NOT_SECONDS]
+        resampled = {kind: (own / rate, further / rate) for kind, (own, further) in self.resampled.items()}
+        found = replace(self, resampled=resampled, **{name: getattr(self, name) / rate for name in names})
+        speeds = (flops, flops, flops) if flops else (self.flops_cpu * rate, self.flops_cuda_16, self.flops_cuda_32)
+        return replace(found, flops_cpu=speeds[0], flops_cuda_16=speeds[1], flops_cuda_32=speeds[2])
+
+
+REFERENCE = Rates()
+GPU_SOURCE = "30 % of an H100's dense rate in bfloat16, assumed and not measured"
+CPU_SOURCE = "one thread, measured with a BERT of d = 384 in float32"
