@@ -13,12 +13,12 @@ from pathlib import Path
 
 from linear_probing import settings
 from linear_probing.jobs import Jobs
-from linear_probing.planning import calibration
+from linear_probing.planning.calibration import Speed, measure
 from linear_probing.planning.measured import measured
 from linear_probing.planning.printing import measured_text, text
 from linear_probing.planning.rates import REFERENCE
 from linear_probing.planning.shapes import model_size
-from linear_probing.planning.sizes import dataset_size, token_size
+from linear_probing.planning.sizes import TokenSize, dataset_size, token_size
 from linear_probing.planning.tables import plan_of
 from linear_probing.planning.work import Sizes, jobs
 from linear_probing.settings import Study
@@ -36,7 +36,7 @@ def sizes_of(paths: Jobs) -> Sizes:
     study = paths.study
     models = {model.name: model_size(model, study.layers_of(model)) for model in study.models}
     datasets = {name: dataset_size(paths, study.dataset(name)) for name in study.probed}
-    found = {}
+    found: dict[tuple[str, str], TokenSize] = {}
     for model in study.models:
         for name in study.probed:
             owner = study.model(paths.tokenizer_of(model))
@@ -68,14 +68,14 @@ def positive(value: str) -> float:
     return number
 
 
-def printed(study: Study, n_cores: int, rate: float, flops: float | None, as_json: bool, beside: bool) -> str:
+def printed(study: Study, n_cores: int, speed: Speed, flops: float | None, as_json: bool, beside: bool) -> str:
     """Return what is printed; parameters as of the command's options."""
     paths = Jobs(study)
-    sizes, rates = sizes_of(paths), REFERENCE.at(rate, flops)
+    sizes, rates = sizes_of(paths), REFERENCE.at(speed.rate, flops)
     if beside:
         rows = measured(paths, jobs(paths, sizes, rates), rates)
         return json.dumps([asdict(row) for row in rows], indent=2) + "\n" if as_json else measured_text(rows)
-    plan = plan_of(paths, sizes, rates, n_cores, rate, flops is not None)
+    plan = plan_of(paths, sizes, rates, n_cores, speed, flops is not None)
     return json.dumps(asdict(plan), indent=2) + "\n" if as_json else text(plan)
 
 
@@ -90,8 +90,8 @@ def main() -> None:
     parser.add_argument("--measured", action="store_true", help="beside what the records of results/runs say")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
-    rate = arguments.rate or calibration.rate(arguments.cores)
-    found = printed(study, arguments.cores, rate, arguments.flops, arguments.json, arguments.measured)
+    speed = Speed(arguments.rate) if arguments.rate else measure(arguments.cores)
+    found = printed(study, arguments.cores, speed, arguments.flops, arguments.json, arguments.measured)
     sys.stdout.write(found)
 
 

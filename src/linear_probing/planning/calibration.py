@@ -5,7 +5,7 @@ Seconds of the processor count, not of the clock, so that other programs are not
 """
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +15,23 @@ from linear_probing.solving import logistic
 REFERENCE = 0.205
 """Seconds of `work` on the reference machine, with another beside it."""
 ROUNDS = 3
-"""Of which the fastest counts: others are late for want of a cache or of a core."""
+"""Of which the fastest counts: others are late for want of a cache."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast this machine is.
+
+    Parameters
+    ----------
+    rate : float
+        Its processor's speed over the reference machine's: 2 is twice as fast.
+    crowding : float
+        Seconds of the clock over seconds of the processor: above 1 where other programs run beside.
+    """
+
+    rate: float
+    crowding: float = 1.0
 
 
 def work() -> None:
@@ -32,21 +48,19 @@ def work() -> None:
     logistic.fit(scaled, labels[:, None], problems, 2)
 
 
-def seconds(clock: Callable[[], float] = time.process_time) -> float:
-    """Return the least seconds that `work` takes in several rounds."""
-    found = []
-    for _ in range(ROUNDS):
-        start = clock()
-        work()
-        found.append(clock() - start)
-    return min(found)
-
-
-def _timed(_: int) -> float:
-    return seconds()
-
-
-def rate(n_cores: int) -> float:
-    """Return this machine's speed with `n_cores` jobs at once, over the reference machine's: 2 is twice as fast."""
+def measure(n_cores: int) -> Speed:
+    """Return how fast this machine is with `n_cores` jobs at once."""
     with processes.fresh(n_cores) as pool:
-        return REFERENCE / float(np.mean(list(pool.map(_timed, range(n_cores)))))
+        timed = np.array(list(pool.map(_timed, range(n_cores))))
+    return Speed(REFERENCE / float(timed[:, 0].mean()), max(1.0, float((timed[:, 1] / timed[:, 2]).mean())))
+
+
+def _timed(_: int) -> tuple[float, float, float]:
+    """Return the least seconds of the processor of a round, and the clock's and the processor's of all rounds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        clock, processor = time.perf_counter(), time.process_time()
+        work()
+        rounds.append((time.perf_counter() - clock, time.process_time() - processor))
+    by_clock, by_processor = zip(*rounds, strict=True)
+    return min(by_processor), sum(by_clock), sum(by_processor)

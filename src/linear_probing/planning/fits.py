@@ -101,10 +101,16 @@ def _own(one: Fitted, rates: Rates) -> float:
     if one.task.probe == "logistic":
         inner = one.n_runs * one.n_pairs * len(one.penalties)
         return _logistic(one, inner + one.n_runs * one.study.n_folds + 1, rates)
-    n_factors = (one.n_pairs + one.study.n_folds) * len(one.penalties)
-    a_run = rates.gram * one.n * one.d * one.least + rates.factor * n_factors * one.least**3
-    a_run += rates.ridge + rates.ridge_column * one.n * one.d * one.n_outputs
-    return one.n_runs * a_run
+    return one.n_runs * _ridge(one, rates)
+
+
+def _ridge(one: Fitted, rates: Rates) -> float:
+    """Return the seconds of a ridge probe under one run: all folds, inner folds and penalties."""
+    n_factors = (one.n_pairs + one.study.n_folds) * len(one.study.penalties["ridge"])
+    found = rates.gram * one.n * one.d * one.least
+    found += n_factors * one.least**2 * (rates.factor * one.least + rates.solve)
+    found *= 0.5 if one.d > one.n else 1.0
+    return found + rates.ridge + rates.ridge_column * one.n * one.d * one.n_outputs
 
 
 def _logistic(one: Fitted, n_problems: int, rates: Rates) -> float:
@@ -126,7 +132,8 @@ def _permutations(one: Fitted, rates: Rates) -> float:
     columns = (one.n_pairs + one.study.n_folds) * n_penalties * one.least**2 * one.n_outputs
     # Each row is of one class, so that sums over classes cost no more than one column.
     rows = one.n * one.least * (3 if one.task.kind == "position" else 1)
-    return one.study.n_permutations * (rates.permutation + rates.permuted * (columns + rows))
+    each = rates.permutation + rates.permuted * (columns + rows)
+    return _ridge(one, rates) + one.study.n_permutations * each
 
 
 def _other(one: Fitted, spec: ProbeSpec, rates: Rates) -> float:

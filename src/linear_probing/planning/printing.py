@@ -1,9 +1,10 @@
 """A plan as aligned text: numbers that rest on guesses are marked with ~."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from linear_probing.planning.measured import MeasuredRow
-from linear_probing.planning.tables import Plan
+from linear_probing.planning.tables import Plan, StatesRow
 
 UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -101,10 +102,14 @@ def _models(plan: Plan) -> str:
 
 
 def _states(plan: Plan) -> str:
+    """Return the rows of models on data sets; those of models that are alike, as twins, in one."""
+    alike: dict[StatesRow, list[str]] = {}
+    for row in plan.states:
+        alike.setdefault(replace(row, model=""), []).append(row.model)
     head = ["activations of", "on", "tokens", "computed", "as", "a layer", "all layers", ""]
     rows = [
         [
-            row.model,
+            names[0] if len(names) == 1 else f"{names[0]}, and {len(names) - 1} alike",
             row.dataset,
             marked(f"{row.tokens:,}", row.estimated),
             marked(f"{row.computed:,}", row.estimated),
@@ -113,11 +118,11 @@ def _states(plan: Plan) -> str:
             marked(bytes_text(row.bytes), row.estimated),
             "there" if row.there else "",
         ]
-        for row in plan.states
+        for row, names in alike.items()
     ]
     guessed = any(row.estimated for row in plan.states)
     total = marked(bytes_text(sum(row.bytes for row in plan.states)), guessed)
-    return aligned(head, [*rows, ["all", "", "", "", "", "", total, ""]])
+    return aligned(head, [*rows, ["all models", "", "", "", "", "", total, ""]])
 
 
 def _downloads(plan: Plan) -> str:

@@ -1,7 +1,7 @@
 """Seconds of the reference machine, in one table: what costs are computed from, and what to correct when measured.
 
 Reference: 2 cores x86-64 at 2.5 GHz with AVX-512, 24 GiB, no GPU, a job on each core; numpy 2.4, torch 2.13. Fitted to
-single layers of 500 to 4,768 rows at d = 160 and 384, and to the records of whole studies; `--measured` compares them
+single layers of 500 to 4,768 rows at d = 160 to 4,096, and to the records of whole studies; `--measured` compares them
 with any other's. Each name says what its seconds are multiplied with.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 NOT_SECONDS = {
+    "clock",
     "overhead",
     "steps",
     "steps_per_row",
@@ -28,6 +29,8 @@ class Rates:
 
     Parameters
     ----------
+    clock : float
+        Seconds of the clock over those of the processor, in which the others were measured, with a job on each core.
     starts : float
         Of Snakemake, once a run; `per_job` for each job: its command, records and digests.
     start, load, draw : float
@@ -46,8 +49,9 @@ class Rates:
     steps, steps_per_row, steps_per_class_row, steps_of_twin : float
         Steps until a probe converges, and more of them per row to a feature, n / d: of two classes, and of more; and
         what share of it random weights need, which decode less.
-    gram, factor, ridge, ridge_column : float
-        Ridge: per n x d², per training part, penalty and d³, per run, per row, feature and output.
+    gram, factor, solve, ridge, ridge_column : float
+        Ridge, with m = min(n, d): per n x d x m; per training part, penalty and m³, and m²; per run; per row, feature
+        and output. Half of it with more features than rows.
     permuted, permutation : float
         Label permutations: per operation of the closed form, and per permutation.
     epoch, batch : float
@@ -69,6 +73,7 @@ class Rates:
         A figure.
     """
 
+    clock: float = 1.15
     starts: float = 5.0
     per_job: float = 0.5
     start: float = 2.5
@@ -76,8 +81,8 @@ class Rates:
     draw: float = 1e-8
     read: float = 1e-9
     dataset: float = 1.5
-    tokens: float = 2.2
-    tokens_per_text: float = 2e-4
+    tokens: float = 2.0
+    tokens_per_text: float = 1e-4
     shard: float = 0.8
     flops_cpu: float = 9e10
     flops_cuda_16: float = 3e14
@@ -85,23 +90,24 @@ class Rates:
     fit: float = 1.1e-9
     step: float = 1.0e-10
     sweep: float = 0.08
-    decomposition: float = 4e-10
+    decomposition: float = 1.5e-10
     overhead: int = 40
-    steps: float = 15.0
+    steps: float = 8.0
     steps_per_row: float = 1.5
     steps_per_class_row: float = 8.0
-    steps_of_twin: float = 0.4
-    gram: float = 2.2e-10
-    factor: float = 1.3e-10
+    steps_of_twin: float = 0.6
+    gram: float = 1.5e-10
+    factor: float = 6e-12
+    solve: float = 2e-8
     ridge: float = 0.03
     ridge_column: float = 5e-10
-    permuted: float = 8.4e-11
+    permuted: float = 6e-11
     permutation: float = 2.5e-4
-    epoch: float = 1.4e-10
+    epoch: float = 1.3e-10
     batch: float = 1.2e-4
     discriminant: float = 0.006
     discriminant_row: float = 2e-8
-    discriminant_gram: float = 1e-10
+    discriminant_gram: float = 8e-11
     difference: float = 0.004
     difference_row: float = 1.4e-8
     plan: float = 6e-5
@@ -111,9 +117,9 @@ class Rates:
     moved: float = 0.02
     statistics: float = 10.0
     resampled: Mapping[str, tuple[float, float]] = field(
-        default_factory=lambda: {"binary": (2.9e-9, 2.1e-9), "position": (8e-10, 5.1e-8), "multiclass": (5e-10, 4e-9)}
+        default_factory=lambda: {"binary": (5e-9, 3.6e-9), "position": (1.4e-9, 8e-8), "multiclass": (9e-10, 7e-9)}
     )
-    figure: float = 5.0
+    figure: float = 6.0
 
     def at(self, rate: float, flops: float | None = None) -> "Rates":
         """Return the seconds of another machine.
@@ -128,10 +134,11 @@ class Rates:
         Examples
         --------
         >>> found = Rates().at(2.0)
-        >>> found.start / Rates().start, found.flops_cpu / Rates().flops_cpu, found.overhead
-        (0.5, 2.0, 40)
+        >>> round(found.start / Rates().start / Rates().clock, 6), found.overhead
+        (0.5, 40)
         """
         names = [one.name for one in fields(self) if one.name not in NOT_SECONDS]
+        rate = rate / self.clock
         resampled = {kind: (own / rate, further / rate) for kind, (own, further) in self.resampled.items()}
         found = replace(self, resampled=resampled, **{name: getattr(self, name) / rate for name in names})
         speeds = (flops, flops, flops) if flops else (self.flops_cpu * rate, self.flops_cuda_16, self.flops_cuda_32)

@@ -5,6 +5,7 @@ In order: the tables under results, the builder run in memory, data/sources.csv.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,6 @@ class DatasetSize:
         Of each of its tasks by name; 0 for a position.
     tables : Tables, optional
         Where they are there, or the builder could make them.
-    n_groups : int
-        Units that are held out together.
     estimated : bool
         Whether any of it is a guess from data/sources.csv.
     """
@@ -104,18 +103,21 @@ def _of_tables(study: Study, dataset: Dataset, data: Tables) -> DatasetSize:
 
 
 def _estimated(study: Study, dataset: Dataset) -> DatasetSize:
-    """Return what data/sources.csv and the parameters say: `where` keeps all, and a group has a row per paired text."""
+    """Return what data/sources.csv and the parameters say, as if `where` kept all rows.
+
+    A group has one row, or two of a group of two columns, which counts whatever their order; a row has a target for
+    each of paired texts. Of a treebank, rows are words, drawn from all its sentences alike.
+    """
     parameters = dataset.parameters
     found = [sources.known()[name] for name in dataset.files if name in sources.known()]
     n_all = sum(source.n_rows for source in found)
     n_characters = sum(source.n_characters for source in found)
-    limits = [parameters[key] for key in ("n_groups", "n_rows") if key in parameters]
-    n_rows = min([n_all, *limits])
-    text = parameters.get("text")
+    group, text = parameters.get("group"), parameters.get("text")
+    n_of_groups = parameters.get("n_groups", n_all) * (len(group) if isinstance(group, list) else 1)
+    n_rows = min(n_all, n_of_groups, parameters.get("n_rows", n_all))
     n_per_row = len(text) if isinstance(text, Mapping) else 1
-    # A row of a treebank is a word, and words share their sentences.
     n_sentences = n_all if text is not None else max(1, n_all // WORDS_PER_SENTENCE)
-    n_texts = min(n_rows, n_sentences)
+    n_texts = n_rows if text is not None else round(n_sentences * (1 - exp(-n_rows / n_sentences)))
     classes = {task.name: _n_classes(task.kind, task.label, parameters) for task in study.tasks_of(dataset.name)}
     return DatasetSize(
         n_targets=n_rows * n_per_row,

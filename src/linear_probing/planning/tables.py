@@ -7,6 +7,7 @@ from pathlib import Path
 from linear_probing.artefacts import STAGES, shown
 from linear_probing.jobs import Jobs
 from linear_probing.language_model import Model
+from linear_probing.planning.calibration import Speed
 from linear_probing.planning.rates import CPU_SOURCE, GPU_SOURCE, Rates
 from linear_probing.planning.schedule import duration, together
 from linear_probing.planning.shapes import BYTES, layer_bytes, memory
@@ -17,6 +18,10 @@ from linear_probing.sources import Source
 
 ORDER = (*STAGES, "statistics", "figures")
 """The stages of a whole study; the page and the paper, which take seconds, are made on demand."""
+
+
+CROWDED = 1.2
+"""Seconds of the clock over the processor's above which other programs are worth a word."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,8 @@ class Plan:
     ----------
     study, configuration : str
     cores : int
-    rate : float
-        This machine's speed over the reference machine's.
+    rate, crowding : float
+        This machine's speed, and how crowded it is; see `calibration.Speed`.
     datasets, models, states, downloads, stages
         Rows.
     seconds : float
@@ -107,6 +112,7 @@ class Plan:
     configuration: str
     cores: int
     rate: float
+    crowding: float
     datasets: tuple[DatasetRow, ...]
     models: tuple[ModelRow, ...]
     states: tuple[StatesRow, ...]
@@ -118,7 +124,7 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_of(paths: Jobs, sizes: Sizes, rates: Rates, n_cores: int, rate: float, given: bool) -> Plan:
+def plan_of(paths: Jobs, sizes: Sizes, rates: Rates, n_cores: int, speed: Speed, given: bool) -> Plan:
     """Return the plan of a study.
 
     Parameters
@@ -129,8 +135,8 @@ def plan_of(paths: Jobs, sizes: Sizes, rates: Rates, n_cores: int, rate: float, 
         Of this machine.
     n_cores : int
         That jobs run on.
-    rate : float
-        This machine's speed.
+    speed : Speed
+        This machine's.
     given : bool
         Whether floating point operations a second were given, and not the defaults.
     """
@@ -141,7 +147,8 @@ def plan_of(paths: Jobs, sizes: Sizes, rates: Rates, n_cores: int, rate: float, 
         study=study.name,
         configuration=str(shown(study.file)),
         cores=n_cores,
-        rate=rate,
+        rate=speed.rate,
+        crowding=speed.crowding,
         datasets=tuple(
             DatasetRow(name, size.n_targets, size.n_texts, size.n_characters, size.estimated)
             for name, size in sizes.datasets.items()
@@ -153,7 +160,7 @@ def plan_of(paths: Jobs, sizes: Sizes, rates: Rates, n_cores: int, rate: float, 
         seconds=(rates.starts if left else 0.0) + duration(left, n_cores, rates.per_job),
         bytes=sum(job.bytes or 0 for job in left.values()),
         estimated=any(job.estimated for job in left.values()),
-        notes=tuple(_notes(study, sizes, rates, rate, given)),
+        notes=tuple(_notes(study, sizes, rates, speed, given)),
     )
 
 
@@ -196,11 +203,11 @@ def _stage_row(stage: str, every: Mapping[str, Job], left: Mapping[str, Job], ra
     return StageRow(stage, len(together(_of(stage, every))), len(together(own)), seconds, counted, guessed)
 
 
-def _notes(study: Study, sizes: Sizes, rates: Rates, rate: float, given: bool) -> list[str]:
+def _notes(study: Study, sizes: Sizes, rates: Rates, speed: Speed, given: bool) -> list[str]:
     devices = {model.device for model in study.models}
-    found = [
-        f"speed: {rate:.2f} of the reference machine's (2 cores x86-64, 2.5 GHz), with nothing else running"
-    ]
+    found = [f"speed: {speed.rate:.2f} of the reference machine's (2 cores x86-64, 2.5 GHz), with nothing else running"]
+    if speed.crowding > CROWDED:
+        found.append(f"other programs run now: as long as they do, all takes {speed.crowding:.1f} times as long")
     said = "as given" if given else None
     if "cpu" in devices:
         found.append(f"models on cpu: {rates.flops_cpu:.1e} FLOP/s ({said or CPU_SOURCE})")
@@ -213,6 +220,6 @@ def _notes(study: Study, sizes: Sizes, rates: Rates, rate: float, given: bool) -
         )
     if any(size.estimated for size in sizes.datasets.values()):
         found.append(
-            "~ targets guessed from data/sources.csv, n_rows and n_groups (a row each); `where` is not applied"
+            "~ targets guessed from data/sources.csv, n_rows and n_groups; what `where` leaves out is not known"
         )
     return [*found, "downloads are in bytes alone, not in the time; their files are somewhat larger"]
