@@ -158,17 +158,19 @@ def text_seconds(one: Fitted, rates: Rates) -> float:
     n_fits = one.n_pairs * len(one.penalties) + one.study.n_folds
     slow = 2.0 if one.task.kind == "multiclass" and one.task.probe == "logistic" else 1.0
     a_fit = rates.text_fit + rates.text_row * one.n * slow * (1 + one.n_classes / 20)
-    return len(one.task.splits) * (1 + len(one.task.baselines)) * n_fits * a_fit
+    return len(one.task.splits) * n_fits * (a_fit + rates.column_fit * len(one.task.baselines))
 
 
 def probe_bytes(one: Fitted, n_layers: int) -> int:
     """Return the bytes that one task of a job leaves: scores, permuted scores, directions, fits."""
     scores = one.n_runs + one.n_own * len(one.others)
     found = scores * (4 * one.n * one.n_outputs + HEADER + FIT_ROW * one.study.n_folds)
+    # Two principal components of each target, for looking at.
+    found += 8 * one.n * (one.task.kind == "binary")
     if not one.full:
         return n_layers * found
     linear = 1 + sum(spec.name in ("mean_difference", "lda") for spec in one.others)
     a_direction = 4 * (one.d * (2 + one.n_outputs) + one.n_outputs) + 5 * HEADER
     found += linear * (one.study.n_folds + 1) * a_direction
     found += one.n_parts * (8 * (one.study.n_permutations + 1) + HEADER) * bool(one.study.n_permutations)
-    return n_layers * (found + 8 * one.n * (one.task.kind == "binary"))
+    return n_layers * found

@@ -81,33 +81,24 @@ def _row(
 
 def _runs(paths: Jobs, job: Job) -> Iterator[dict[str, Any]]:
     """Give the records of a job's artefact: one, or one a shard."""
-    if job.stage != "activations":
-        yield from _newest(paths, [Path(job.folder)])
-        return
-    model = paths.study.model(Path(job.folder).parent.name)
-    yield from _newest(paths, [Path(job.folder, model.shard_name(shard)) for shard in range(model.shards)])
-
-
-def _newest(paths: Jobs, artefacts: list[Path]) -> Iterator[dict[str, Any]]:
+    artefacts = [Path(job.folder)]
+    if job.stage == "activations":
+        model = paths.study.model(artefacts[0].parent.name)
+        artefacts = [artefacts[0] / model.shard_name(shard) for shard in range(model.shards)]
     for artefact in artefacts:
-        exact = records.run_of(artefact)
-        # Of the same name with another digest: `cities-*`, and not `cities-of-x-*`.
-        inside = exact.parent if artefact.suffix == FILE_SUFFIX else exact
-        name = inside.stem.rpartition("-")[0]
-        others = [path for path in inside.parent.glob(f"{name}-*") if name and path.stem.rpartition("-")[0] == name]
-        candidates = [exact, *(path / exact.name if path.is_dir() else path for path in others)]
-        sound = [run for path in candidates if records.is_run(path) and (run := _read(path, paths)) is not None]
-        own = [run for run in sound if run["artefact"] in (artefact.as_posix(), job_folder(artefact))]
-        if own or sound:
-            yield max(own or sound, key=lambda run: str(run["started"]))
+        found = records.read_run(artefact, paths.made[job.folder].digest) or _older(paths, artefact)
+        if found is not None:
+            yield found
 
 
-def job_folder(artefact: Path) -> str:
-    """Return the folder that an artefact's file stands in."""
-    return artefact.parent.as_posix()
-
-
-def _read(path: Path, paths: Jobs) -> dict[str, Any] | None:
-    run = dict(json.loads(path.read_text(encoding="utf-8")))
-    same = (run.get("configuration") or {}).get("file") == str(shown(paths.study.file))
-    return run if same and {"digest", "bytes", "threads"} <= run.keys() else None
+def _older(paths: Jobs, artefact: Path) -> dict[str, Any] | None:
+    """Return the newest record of an artefact's place, under whatever digest, that the same configuration file made."""
+    exact = records.run_of(artefact)
+    digested = exact.parent if artefact.suffix == FILE_SUFFIX else exact
+    name = digested.stem.rpartition("-")[0]
+    # A data set's name may begin with another's: cities and cities-of-x.
+    places = [path for path in digested.parent.glob(f"{name}-*") if name and path.stem.rpartition("-")[0] == name]
+    files = {exact, *(path / exact.name if path.is_dir() else path for path in places)}
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in files if records.is_run(path)]
+    own = [run for run in runs if (run.get("configuration") or {}).get("file") == str(shown(paths.study.file))]
+    return max(own, key=lambda run: str(run["started"]), default=None)

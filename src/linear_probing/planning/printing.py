@@ -90,7 +90,7 @@ def _models(plan: Plan) -> str:
             row.name,
             row.device,
             f"{row.parameters:,}",
-            f"{row.layers + 1}",
+            f"{row.layers}",
             f"{row.d_model:,}",
             bytes_text(row.weights_bytes),
             bytes_text(row.batch_bytes),
@@ -111,16 +111,16 @@ def _states(plan: Plan) -> str:
         [
             names[0] if len(names) == 1 else f"{names[0]}, and {len(names) - 1} alike",
             row.dataset,
-            marked(f"{row.tokens:,}", row.estimated),
-            marked(f"{row.computed:,}", row.estimated),
+            marked(f"{row.tokens:,}", row.tokens_estimated),
+            marked(f"{row.computed:,}", row.tokens_estimated),
             row.way,
-            marked(bytes_text(row.bytes_per_layer), row.estimated),
-            marked(bytes_text(row.bytes), row.estimated),
+            marked(bytes_text(row.bytes_per_layer), row.bytes_estimated),
+            marked(bytes_text(row.bytes), row.bytes_estimated),
             "there" if row.there else "",
         ]
         for row, names in alike.items()
     ]
-    guessed = any(row.estimated for row in plan.states)
+    guessed = any(row.bytes_estimated for row in plan.states)
     total = marked(bytes_text(sum(row.bytes for row in plan.states)), guessed)
     return aligned(head, [*rows, ["all models", "", "", "", "", "", total, ""]])
 

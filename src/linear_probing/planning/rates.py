@@ -58,10 +58,10 @@ class Rates:
         Perceptrons: per row, weight and epoch, and per batch.
     discriminant, discriminant_row, discriminant_gram : float
         LDA: per fit, per row and feature, per n x d x min(n, d); `difference`, `difference_row` of mean differences.
-    plan : float
-        Masks and permutations of a task, per target.
-    text_fit, text_row : float
-        Probes of text: per fit, per fit and row; more with more classes.
+    probing, plan : float
+        Reading, writing and digests of a job of probes; masks and permutations of a task, per target.
+    text_fit, text_row, column_fit : float
+        Probes of text: per fit, per fit and row, more with more classes; per fit of a single column.
     transfer, moved : float
         A model; each pair of binary tasks and layer.
     statistics : float
@@ -73,15 +73,15 @@ class Rates:
         A figure.
     """
 
-    clock: float = 1.15
+    clock: float = 1.2
     starts: float = 5.0
     per_job: float = 0.5
     start: float = 2.5
     load: float = 14.0
     draw: float = 1e-8
     read: float = 1e-9
-    dataset: float = 1.5
-    tokens: float = 2.0
+    dataset: float = 1.4
+    tokens: float = 1.8
     tokens_per_text: float = 1e-4
     shard: float = 0.8
     flops_cpu: float = 9e10
@@ -99,7 +99,7 @@ class Rates:
     gram: float = 1.5e-10
     factor: float = 6e-12
     solve: float = 2e-8
-    ridge: float = 0.03
+    ridge: float = 0.05
     ridge_column: float = 5e-10
     permuted: float = 6e-11
     permutation: float = 2.5e-4
@@ -110,16 +110,18 @@ class Rates:
     discriminant_gram: float = 8e-11
     difference: float = 0.004
     difference_row: float = 1.4e-8
+    probing: float = 0.7
     plan: float = 6e-5
     text_fit: float = 0.03
     text_row: float = 1e-5
+    column_fit: float = 0.01
     transfer: float = 1.5
     moved: float = 0.02
     statistics: float = 10.0
     resampled: Mapping[str, tuple[float, float]] = field(
         default_factory=lambda: {"binary": (5e-9, 3.6e-9), "position": (1.4e-9, 8e-8), "multiclass": (9e-10, 7e-9)}
     )
-    figure: float = 6.0
+    figure: float = 5.5
 
     def at(self, rate: float, flops: float | None = None) -> "Rates":
         """Return the seconds of another machine.

@@ -22,8 +22,8 @@ GROWTH = 4
 """The MLP's width over d_model, where no config.json names it."""
 ROW = 256
 """Tokens of a row of prefix trees, which the attention's mask has in both directions."""
-LIBRARIES = 400_000_000
-"""Bytes of host memory that Python, torch, transformers and nnsight take."""
+MOST_HEADER = 100_000_000
+"""Bytes of a safetensors header, by its specification; what claims more is another file."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ def _n_parameters(folder: Path) -> int:
         try:
             with path.open("rb") as file:
                 (length,) = struct.unpack("<Q", file.read(8))
+                if length > MOST_HEADER:
+                    raise ValueError(f"{length:,} bytes of header")
                 header = json.loads(file.read(length))
             named = {name: entry for name, entry in header.items() if name != "__metadata__"}
             total += sum(prod(e["shape"]) for name, e in named.items() if not set(name.split(".")) & set(NEVER_RUN))

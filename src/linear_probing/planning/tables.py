@@ -37,7 +37,7 @@ class DatasetRow:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model: bytes of its weights and of a batch where it runs, and of a shard's states in the host's memory."""
+    """A model, with the layers stored: bytes of weights and a batch where it runs, of a shard's states on the host."""
 
     name: str
     device: str
@@ -62,7 +62,8 @@ class StatesRow:
     bytes_per_layer: int
     bytes: int
     there: bool
-    estimated: bool
+    tokens_estimated: bool
+    bytes_estimated: bool
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _model_row(model: Model, sizes: Sizes) -> ModelRow:
     largest = max(n_read(data, model) for data in sizes.datasets.values())
     needed = memory(model, size, largest)
     guessed = size.estimated or any(data.estimated for data in sizes.datasets.values())
-    of_size = (size.n_parameters, size.n_layers, size.d_model)
+    of_size = (size.n_parameters, len(size.layers), size.d_model)
     return ModelRow(model.name, model.device, *of_size, needed.weights, needed.batch, needed.shard, guessed)
 
 
@@ -178,8 +179,8 @@ def _states_row(paths: Jobs, sizes: Sizes, every: Mapping[str, Job], model_name:
     read = sizes.tokens[model_name, name]
     a_layer = layer_bytes(model, sizes.models[model_name], sizes.datasets[name].n_targets)
     counted = (read.n_tokens, read.n_computed, read.way)
-    guessed = read.estimated or sizes.datasets[name].estimated
-    return StatesRow(model_name, name, *counted, a_layer, job.bytes or 0, job.done, guessed)
+    guessed = sizes.datasets[name].estimated
+    return StatesRow(model_name, name, *counted, a_layer, job.bytes or 0, job.done, read.estimated or guessed, guessed)
 
 
 def _download_row(paths: Jobs, sizes: Sizes, folder: str, item: Model | Source) -> DownloadRow:

@@ -118,10 +118,7 @@ def _extraction(paths: Jobs, sizes: Sizes, model_name: str, name: str, rates: Ra
         start=model.shards * (rates.load + weights + drawn),
         bytes=stored_bytes(model, size, sizes.datasets[name].n_targets),
         reads=(*paths.inputs[folder], *([str(model.folder)] if model.origin else [])),
-        done=all(
-            Path(paths.sign(model, name, shard)).suffix == ".json" and Path(paths.sign(model, name, shard)).is_file()
-            for shard in range(model.shards)
-        ),
+        done=all(Path(paths.sign(model, name, shard)).is_file() for shard in range(model.shards)),
         gpu=model.device != "cpu",
         priority=1 if paths.study.is_later_twin(model) else 3,
         estimated=read.estimated or size.estimated,
@@ -150,10 +147,10 @@ def _probing(study: Study, sizes: Sizes, owner: str, name: str, rates: Rates) ->
     if owner == TEXT_MODEL:
         # Columns and text: a run of each split, which leaves scores alone.
         n_bytes = sum(len(o.task.splits) * (1 + len(o.task.baselines)) * 4 * o.n * o.n_outputs for o in found)
-        return sum(text_seconds(one, rates) for one in found), n_bytes
+        return rates.probing + sum(text_seconds(one, rates) for one in found), n_bytes
     n_layers = len(sizes.models[owner].layers)
     seconds = sum(rates.plan * one.n + n_layers * layer_seconds(one, rates) for one in found)
-    return seconds, sum(probe_bytes(one, n_layers) for one in found)
+    return rates.probing + seconds, sum(probe_bytes(one, n_layers) for one in found)
 
 
 def _statistics(study: Study, sizes: Sizes, rates: Rates) -> float:
