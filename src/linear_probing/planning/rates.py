@@ -36,8 +36,8 @@ class Rates:
     start, load, draw : float
         Python and imports of a job that fits or counts; of one that extracts, with libraries; per parameter that a twin
         draws, and `read` per byte of weights.
-    dataset, tokens, tokens_per_text : float
-        A data set that is built; a tokenizer, and a text of it.
+    dataset, tokens, tokens_fetched, tokens_per_text : float
+        A data set that is built; a tokenizer, one that was fetched, which loads more of its library, and a text of it.
     shard, flops_cpu, flops_cuda_16, flops_cuda_32 : float
         A shard of a data set with its parity check; and floating point operations a second: of one thread, of a GPU in
         16 bits and in 32.
@@ -69,8 +69,8 @@ class Rates:
     resampled : Mapping[str, tuple[float, float]]
         By kind of task, per target and resample: of the task's metric for every probe and run, and of the further
         metrics of every probe.
-    figure : float
-        A figure.
+    figure, figure_task : float
+        A figure; and per task.
     """
 
     clock: float = 1.2
@@ -82,6 +82,7 @@ class Rates:
     read: float = 1e-9
     dataset: float = 1.4
     tokens: float = 1.8
+    tokens_fetched: float = 3.0
     tokens_per_text: float = 1e-4
     shard: float = 0.8
     flops_cpu: float = 9e10
@@ -99,7 +100,7 @@ class Rates:
     gram: float = 1.5e-10
     factor: float = 6e-12
     solve: float = 2e-8
-    ridge: float = 0.05
+    ridge: float = 0.04
     ridge_column: float = 5e-10
     permuted: float = 6e-11
     permutation: float = 2.5e-4
@@ -110,18 +111,19 @@ class Rates:
     discriminant_gram: float = 8e-11
     difference: float = 0.004
     difference_row: float = 1.4e-8
-    probing: float = 0.7
+    probing: float = 1.5
     plan: float = 6e-5
     text_fit: float = 0.03
     text_row: float = 1e-5
     column_fit: float = 0.01
     transfer: float = 1.5
     moved: float = 0.02
-    statistics: float = 10.0
+    statistics: float = 3.0
     resampled: Mapping[str, tuple[float, float]] = field(
-        default_factory=lambda: {"binary": (5e-9, 3.6e-9), "position": (1.4e-9, 8e-8), "multiclass": (9e-10, 7e-9)}
+        default_factory=lambda: {"binary": (5.8e-9, 4.2e-9), "position": (1.6e-9, 9.2e-8), "multiclass": (1e-9, 8e-9)}
     )
-    figure: float = 5.5
+    figure: float = 1.2
+    figure_task: float = 0.5
 
     def at(self, rate: float, flops: float | None = None) -> "Rates":
         """Return the seconds of another machine.
@@ -148,5 +150,7 @@ class Rates:
 
 
 REFERENCE = Rates()
+FITTED = 2000 * 4096
+"""Rows times features of the largest layer that the seconds of probes were fitted to."""
 GPU_SOURCE = "30 % of an H100's dense rate in bfloat16, assumed and not measured"
 CPU_SOURCE = "one thread, measured with a BERT of d = 384 in float32"

@@ -131,12 +131,12 @@ def stored_bytes(model: Model, size: ModelSize, n_targets: int) -> int:
 
     Examples
     --------
-    Two targets of width 4 in one layer: 32 bytes behind a header of 8 bytes and of text filled up to eights.
+    Two targets of width 4 in one layer: 32 bytes behind 8 of the header's length and its 104 characters, filled up to eights.
 
     >>> from pathlib import Path
     >>> size = ModelSize(1, 4, 100, 16, (1,), None, False)
     >>> stored_bytes(Model("m", Path(), "float32"), size, 2)
-    136
+    144
     """
     return sum(
         _file_bytes(model, size, n_targets * (k + 1) // model.shards - n_targets * k // model.shards)

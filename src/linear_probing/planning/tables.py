@@ -8,7 +8,7 @@ from linear_probing.artefacts import STAGES, shown
 from linear_probing.jobs import Jobs
 from linear_probing.language_model import Model
 from linear_probing.planning.calibration import Speed
-from linear_probing.planning.rates import CPU_SOURCE, GPU_SOURCE, Rates
+from linear_probing.planning.rates import CPU_SOURCE, FITTED, GPU_SOURCE, Rates
 from linear_probing.planning.schedule import duration, together
 from linear_probing.planning.shapes import BYTES, layer_bytes, memory
 from linear_probing.planning.sizes import CHARACTERS_PER_TOKEN, SPECIAL_TOKENS, n_read
@@ -223,4 +223,8 @@ def _notes(study: Study, sizes: Sizes, rates: Rates, speed: Speed, given: bool) 
         found.append(
             "~ targets guessed from data/sources.csv, n_rows and n_groups; what `where` leaves out is not known"
         )
-    return [*found, "downloads are in bytes alone, not in the time; their files are somewhat larger"]
+    largest = max(sizes.datasets[name].n_targets * sizes.models[model].d_model for model, name in sizes.tokens)
+    if largest > FITTED:
+        found.append("seconds of probes are extrapolated: no layer as large as the largest here has been measured")
+    fetches = any(model.origin for model in study.models) or any(dataset.files for dataset in study.datasets)
+    return found + ["downloads are in bytes alone, not in the time; their files are somewhat larger"] * fetches

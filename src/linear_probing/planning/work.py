@@ -82,10 +82,10 @@ def jobs(paths: Jobs, sizes: Sizes, rates: Rates) -> dict[str, Job]:
     for name, folder in paths.tables.items():
         add(folder, rates.dataset, rates.start, None, sizes.datasets[name].estimated)
     for (model, name), folder in paths.tokens.items():
-        texts = sizes.datasets[name].n_texts
-        seconds = rates.tokens + rates.tokens_per_text * texts
-        add(folder, seconds, rates.start, None, sizes.datasets[name].estimated)
         fetched = paths.study.model(model).origin is not None
+        seconds = rates.tokens_fetched if fetched else rates.tokens
+        seconds += rates.tokens_per_text * sizes.datasets[name].n_texts
+        add(folder, seconds, rates.start, None, sizes.datasets[name].estimated)
         if fetched:
             found[-1] = replace(found[-1], reads=(*found[-1].reads, str(paths.study.model(model).folder)))
     found += [_extraction(paths, sizes, model, name, rates) for model, name in paths.activations]
@@ -98,7 +98,8 @@ def jobs(paths: Jobs, sizes: Sizes, rates: Rates) -> dict[str, Job]:
         n_layers = len(sizes.models[model].layers)
         add(folder, rates.transfer + rates.moved * n_binary**2 * n_layers, rates.start, None, guessed)
     add(paths.statistics, _statistics(paths.study, sizes, rates), rates.start, None, guessed)
-    add(paths.figures, rates.figure * len(planned(paths.study)), rates.start, None, False)
+    a_figure = rates.figure + rates.figure_task * len(paths.study.tasks)
+    add(paths.figures, a_figure * len(planned(paths.study)), rates.start, None, False)
     return {job.folder: job for job in found}
 
 
