@@ -131,7 +131,7 @@ def stored_bytes(model: Model, size: ModelSize, n_targets: int) -> int:
 
     Examples
     --------
-    Two targets of width 4 in one layer: 32 bytes behind 8 of the header's length and its 104 characters, filled up to eights.
+    Two targets of width 4 in one layer: 32 bytes behind a header of 104, whose length takes 8.
 
     >>> from pathlib import Path
     >>> size = ModelSize(1, 4, 100, 16, (1,), None, False)
