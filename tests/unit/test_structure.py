@@ -88,7 +88,7 @@ def test_a_rules_command_holds_no_value_of_its_own(root, stage):
 
 
 @pytest.mark.parametrize(
-    "module", ["figures", "report", "paper", "artefacts", "statistics", "jobs", "verification", "pruning"]
+    "module", ["figures", "report", "paper", "artefacts", "statistics", "jobs", "verification", "pruning", "plan"]
 )
 def test_what_needs_no_model_imports_no_model_library(module):
     heavy = "{'torch', 'nnsight', 'transformers'}"
