@@ -64,8 +64,9 @@ plan: setup ## what a study will cost, before it is spent: targets, tokens, byte
 figures: setup ## draw every figure of a study anew from its tables, without a model (CONFIG=FILE)
 	$(RUN) $(BIN)/python -m linear_probing.figures --config "$(CONFIG)" --threads $(CORES)
 
-gallery: setup ## write docs/figures anew: a study's figures at a web page's size, with their captions (CONFIG=FILE)
-	$(RUN) $(BIN)/python -m linear_probing.gallery --config "$(CONFIG)" --output docs/figures
+gallery: setup ## write docs/figures anew, or docs/figures/STUDY: figures at a web page's size, with their captions (CONFIG=FILE)
+	$(RUN) $(BIN)/python -m linear_probing.gallery --config "$(CONFIG)" \
+		--output "docs/figures$(if $(filter-out atlas,$(NAME)),/$(NAME))"
 
 report: setup ## the page to explore and Snakemake's own report, from the tables, which are made if they are not there (CONFIG=FILE)
 	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)" -- report figures

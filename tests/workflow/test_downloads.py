@@ -8,7 +8,7 @@ import shutil
 import pytest
 import yaml
 
-pytestmark = [pytest.mark.workflow, pytest.mark.core, pytest.mark.xdist_group("downloads")]
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("downloads")]
 
 COMMIT = "0123456789" * 4
 NOWHERE = "http://127.0.0.1:9"
@@ -59,6 +59,7 @@ def point_to(monkeypatch, url):
     monkeypatch.setenv("PROBING_MIRROR", url)
 
 
+@pytest.mark.core
 def test_a_study_of_a_hubs_model_runs_and_then_again_without_a_network(fetching, monkeypatch):
     clone, server = fetching
     config = f"config/{FETCHED}"
