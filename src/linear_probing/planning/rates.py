@@ -15,6 +15,7 @@ NOT_SECONDS = {
     "steps_per_row",
     "steps_per_class_row",
     "steps_of_twin",
+    "steps_alone",
     "resampled",
     "flops_cpu",
     "flops_cuda_16",
@@ -46,9 +47,9 @@ class Rates:
         per n x d x min(n, d).
     overhead : int
         Features that a step costs beside its product with the features.
-    steps, steps_per_row, steps_per_class_row, steps_of_twin : float
-        Steps until a probe converges, and more of them per row to a feature, n / d: of two classes, and of more; and
-        what share of it random weights need, which decode less.
+    steps, steps_per_row, steps_per_class_row, steps_alone, steps_of_twin : float
+        Steps until a probe converges, and more of them per row to a feature, n / d: of two classes, and of more; those
+        of a large problem, which is solved alone; and what share of it random weights need, which decode less.
     gram, factor, solve, ridge, ridge_column : float
         Ridge, with m = min(n, d): per n x d x m; per training part, penalty and m³, and m²; per run; per row, feature
         and output. Half of it with more features than rows.
@@ -96,6 +97,7 @@ class Rates:
     steps: float = 8.0
     steps_per_row: float = 1.5
     steps_per_class_row: float = 8.0
+    steps_alone: float = 80.0
     steps_of_twin: float = 0.6
     gram: float = 1.5e-10
     factor: float = 6e-12

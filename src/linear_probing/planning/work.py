@@ -13,7 +13,9 @@ from linear_probing.planning.fits import Fitted, layer_seconds, probe_bytes, tex
 from linear_probing.planning.rates import Rates
 from linear_probing.planning.shapes import BYTES, ModelSize, stored_bytes
 from linear_probing.planning.sizes import DatasetSize, TokenSize
-from linear_probing.settings import TEXT_MODEL, Model, Study, Task
+from linear_probing.settings import TEXT_MODEL, Dataset, Model, Study, Task
+from linear_probing.sources import known
+from linear_probing.tables import TEST, fold_column
 
 CORES = {"statistics": 8, "figures": 4}
 """Greatest number of cores of a job, by stage, as the rules have it; of others one."""
@@ -140,14 +142,26 @@ def fitted(study: Study, sizes: Sizes, task: Task, owner: str) -> Fitted:
         n_parts=parts,
         full=model is not None and not study.is_later_twin(model),
         twin=model is not None and model.seed is not None,
+        n_tested=own_test(study.dataset(task.dataset), data),
     )
+
+
+def own_test(dataset: Dataset, data: DatasetSize) -> int | None:
+    """Return how many targets a data set's own test part has; None where it has none of its own."""
+    files = dataset.parameters.get("files")
+    if not isinstance(files, Mapping):
+        return None
+    if data.tables is not None:
+        return int((data.tables.targets[fold_column("group")] == TEST).sum())
+    counts = [known()[name].n_rows if name in known() else 0 for name in files["test"]]
+    return sum(counts) or data.n_targets // len(files)
 
 
 def _probing(study: Study, sizes: Sizes, owner: str, name: str, rates: Rates) -> tuple[float, int]:
     found = [fitted(study, sizes, task, owner) for task in study.tasks_of(name)]
     if owner == TEXT_MODEL:
         # Columns and text: a run of each split, which leaves scores alone.
-        n_bytes = sum(len(o.task.splits) * (1 + len(o.task.baselines)) * 4 * o.n * o.n_outputs for o in found)
+        n_bytes = sum(len(o.task.splits) * (1 + len(o.task.baselines)) * 4 * o.n_scored * o.n_outputs for o in found)
         return rates.probing + sum(text_seconds(one, rates) for one in found), n_bytes
     n_layers = len(sizes.models[owner].layers)
     seconds = sum(rates.plan * one.n + n_layers * layer_seconds(one, rates) for one in found)
@@ -164,7 +178,7 @@ def _statistics(study: Study, sizes: Sizes, rates: Rates) -> float:
             n_scores = one.n_runs + one.n_own * len(one.others)
             a_target = n_scores * own * (1 + one.n_classes / 20) + (1 + len(one.others)) * secondary
             # Parts other than all of it are all of it once more.
-            total += a_target * (2 if one.n_parts > 1 else 1) * one.n * len(sizes.models[model.name].layers)
+            total += a_target * (2 if one.n_parts > 1 else 1) * one.n_scored * len(sizes.models[model.name].layers)
     return rates.statistics + study.bootstrap.n_resamples * total
 
 
