@@ -15,12 +15,9 @@ from linear_probing import paper, settings
 from linear_probing.drawing import style
 from linear_probing.estimation.columns import described
 from linear_probing.settings import Bootstrap
-from linear_probing.writing import numbers, rendering
+from linear_probing.writing import numbers, real_model, rendering
 from linear_probing.writing.evidence import TABLES
 from linear_probing.writing.reading import PaperError
-
-# Counts in words; "one" is no count in most of its uses, and an ordinal is none.
-COUNTS = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|thousand|half|quarter|third|twice"
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +91,15 @@ def change(folder, name, values, **where):
     table.to_csv(folder / name, index=False)
 
 
-def read(root, study, tables, figures):
-    """Return the text of the paper, which Typst also writes as HTML from the same source and values."""
+def read(root, study, tables, figures, real=None):
+    """Return the text of the paper, which Typst also writes as HTML from the same source and values.
+
+    Without `real` it has no section on a real model, whose findings are of other tables.
+    """
     work = figures.parent / "work"
     work.mkdir(exist_ok=True)
     content = paper.contents(study, tables, figures, rendering.write(study, tables, work))
-    content["figures"] = {}
+    content |= {"figures": {}, "real": real}
     for source in paper.SOURCES[:2]:
         (work / Path(source).name).write_bytes((root / source).read_bytes())
     (work / "values.json").write_text(json.dumps(content))
@@ -121,42 +121,6 @@ def written(study, tables, figures, folder):
     folder.mkdir()
     paper.write(study, tables, figures, folder)
     return (folder / paper.PDF).read_bytes()
-
-
-# What is typed.
-
-
-def prose(root):
-    """Return the paper's source below the line TEXT without comments, labels and citations."""
-    source = (root / paper.SOURCES[0]).read_text(encoding="utf-8").split("// TEXT\n")[1]
-    source = re.sub(r"^//.*$", "", source, flags=re.M)
-    source = source.partition("#set text(size:")[0]
-    return re.sub(r"<[a-z-]+\d*>|@[a-z-]+\d*", "", source)
-
-
-def test_no_number_is_typed_in_the_text(root):
-    text = prose(root)
-    assert "= Results" in text
-    found = [line for line in text.splitlines() if re.search(r"[\d²³½¼]", line)]
-    assert not found
-
-
-def test_no_count_is_typed_in_words(root):
-    found = re.findall(rf"\b(?:{COUNTS})s?\b", prose(root), flags=re.I)
-    assert not found
-
-
-def test_no_semicolon_ends_an_expression_and_vanishes(root):
-    assert not re.findall(r"#[\w.-]+;|\];", prose(root))
-
-
-def test_what_is_cited_is_listed_and_what_is_listed_is_cited(root):
-    source, listed = ((root / name).read_text(encoding="utf-8") for name in paper.SOURCES[:2])
-    keys = set(re.findall(r"@\w+\{(\w+),", listed))
-    assert len(keys) == 11
-    assert set(re.findall(r"@([a-z]+\d{4})|cite\(<(\w+)>", source)) == {
-        (key, "") if f"@{key}" in source else ("", key) for key in keys
-    }
 
 
 # What comes out.
@@ -497,3 +461,49 @@ def test_every_number_of_the_table_is_formatted_in_one_place(root, atlas, tables
     for cells in paper.values(atlas, tables, rows)["table"]["rows"]:
         assert all(cell in text for cell in cells)
     assert numbers.score(rows[0].estimate) == paper.values(atlas, tables, rows)["tasks"][rows[0].task]["estimate"][:3]
+
+
+# A real model.
+
+
+def real_section(text):
+    return text.partition("A real encoder")[2].partition("What was not found")[0]
+
+
+def test_the_section_on_a_real_model_is_of_its_own_tables(root, atlas, tables, figures):
+    real = real_model.values()
+    text = real_section(read(root, atlas, tables, figures, real))
+    assert "The same pipeline reads minilm" in text
+    assert f"{real['by_row']['row']} instead of {real['by_row']['group']}" in text
+    assert all(one["task"] in text for one in real["random"]["close"])
+
+
+def test_without_tables_of_a_real_model_there_is_no_section(root, atlas, tables, figures, usual):
+    assert not real_section(usual)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("lower", "downwards: by up to"),
+        ("higher", "upwards: by up to"),
+        ("mixed", "to either side: by up to"),
+        ("neither", "No interval tells a split by row from the split by group"),
+    ],
+)
+def test_the_side_of_a_split_by_row_is_the_tables(root, atlas, tables, figures, word, says):
+    real = real_model.values()
+    real["by_row"] |= {"word": word, "twin": None}
+    text = real_section(read(root, atlas, tables, figures, real))
+    assert says in text
+    assert ("misleads it about the other" in text) is (word == "lower")
+    assert "The random twin is off" not in text
+
+
+def test_a_study_with_nothing_found_says_so(root, atlas, tables, figures):
+    real = real_model.values()
+    real["significance"] |= {"all": False, "none": True, "twin": None}
+    real |= {"random": None, "by_row": None, "control": None, "text_close": [], "stricter": None, "misled_text": None}
+    text = real_section(read(root, atlas, tables, figures, real))
+    assert f"None of {real['significance']['total']} tasks is significant after correction" in text
+    assert not [word for word in ("split by row", "Selectivity", "Text alone comes", "countries held") if word in text]

@@ -78,12 +78,12 @@ def test_bytes_of_the_llama_configuration_by_hand(root, offline):
     for name in ("llama-3.1-8b-instruct", "llama-3.1-8b-instruct-chat", "llama-3.1-8b-instruct-random"):
         (row,) = rows(found, "states", model=name, dataset="cities")
         assert row["bytes_per_layer"] == 1496 * 4096 * 2
-        # 33 layers in two shards, whose headers have some 90 bytes a layer.
-        assert 33 * 1496 * 4096 * 2 + 4000 < row["bytes"] < 33 * 1496 * 4096 * 2 + 8000
+        # 17 layers in two shards, whose headers have some 90 bytes a layer.
+        assert 17 * 1496 * 4096 * 2 + 2000 < row["bytes"] < 17 * 1496 * 4096 * 2 + 4000
         (model,) = rows(found, "models", name=name)
         assert model["weights_bytes"] == 2 * 7_504_924_672
-        assert model["shard_bytes"] == 2500 * 33 * 4096 * 2
-        # 8,192 tokens of 2 bytes: 8 times 4,096, 3 times 4 x 4,096, a row of 256; and 2,500 states that are read.
+        assert model["shard_bytes"] == 1500 * 17 * 4096 * 2
+        # 8,192 tokens of 2 bytes: 8 times 4,096, 3 times 4 x 4,096, a row of 256; and 1,500 states that are read.
         assert model["batch_bytes"] == 8192 * 2 * (8 * 4096 + 3 * 16384 + 256) + model["shard_bytes"]
     (download,) = rows(found, "downloads", name="llama-3.1-8b-instruct")
     assert download == {"name": "llama-3.1-8b-instruct", "bytes": 2 * 7_504_924_672, "there": False}
@@ -358,3 +358,20 @@ def test_sizes_hold_every_model_and_data_set(tiny, offline):
     found = plan.sizes_of(Jobs(tiny))
     assert isinstance(found, Sizes)
     assert set(found.tokens) == {(model.name, name) for model in tiny.models for name in tiny.probed}
+
+
+def test_a_data_set_with_its_own_parts_is_scored_on_its_test_part(root, offline):
+    study = settings.load(root / "config" / "minilm-ewt.yaml")
+    sizes = Sizes(
+        {"ewt": dataset_size(study, study.datasets[0])},
+        {model.name: shapes.model_size(model, study.layers_of(model)) for model in study.models},
+    )
+    (task,) = study.tasks
+    one = fitted(study, sizes, task, "minilm")
+    assert (one.n, one.n_tested, one.n_scored) == (204_577 + 25_147 + 25_094, 25_094, 25_094)
+    # The task and its control task, each by one fold with one inner fold.
+    assert (one.n_folds, one.n_pairs, one.n_labelings, one.n_runs) == (1, 1, 2, 3)
+    dealt = replace(one, n_tested=None)
+    assert fits.layer_seconds(one, REFERENCE) < fits.layer_seconds(dealt, REFERENCE) / 5
+    assert fits.probe_bytes(one, 7) < fits.probe_bytes(dealt, 7) / 5
+    assert fits.text_seconds(one, REFERENCE) < fits.text_seconds(dealt, REFERENCE) / 5

@@ -72,7 +72,10 @@ def split_by_row(known: Evidence, task: str) -> dict[str, Any] | None:
 
     Only layers whose interval leaves out zero have a side.
     """
-    tables = {name: known.find("leakage.csv", model=name, task=task) for name in (known.model, *known.twins[:1])}
+    own = known.row(task)
+    part = {} if own is None else {"part": own.part}
+    names = (known.model, *known.twins[:1])
+    tables = {name: known.find("leakage.csv", model=name, task=task, **part) for name in names}
     found = {name: _sides(table) for name, table in tables.items() if not table.empty}
     if known.model not in found:
         return None
