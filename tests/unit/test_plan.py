@@ -363,7 +363,7 @@ def test_sizes_hold_every_model_and_data_set(tiny, offline):
 def test_a_data_set_with_its_own_parts_is_scored_on_its_test_part(root, offline):
     study = settings.load(root / "config" / "minilm-ewt.yaml")
     sizes = Sizes(
-        {"ewt": dataset_size(study, study.datasets[0])},
+        {"ewt": dataset_size(Jobs(study), study.datasets[0])},
         {model.name: shapes.model_size(model, study.layers_of(model)) for model in study.models},
     )
     (task,) = study.tasks
