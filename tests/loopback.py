@@ -30,6 +30,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         path = unquote(urlsplit(self.path).path)
         self.server.asked.append((self.command, path, self.headers.get("Range")))
+        self.server.encodings.append(self.headers.get("Accept-Encoding"))
         if match := TREE.fullmatch(path):
             self.tree(match)
         elif match := RESOLVE.fullmatch(path):
@@ -110,12 +111,13 @@ class Handler(BaseHTTPRequestHandler):
 def serving(folder, repository="someone/model", commit="0123456789" * 4, token="", faults=(), patience=3.0):
     """Serve a folder, as files and as the model `repository` at `commit`; give the server, with its `url`.
 
-    `faults` are what the next requests for a file meet: 'hang', 'busy' (503) or 'cut'. `asked` lists the requests.
+    `faults` are what the next requests for a file meet: 'hang', 'busy' (503) or 'cut'. `asked` lists the requests,
+    `encodings` what they accept.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.folder, server.repository, server.commit, server.token = Path(folder), repository, commit, token
-    server.faults, server.patience, server.asked = list(faults), patience, []
+    server.faults, server.patience, server.asked, server.encodings = list(faults), patience, [], []
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

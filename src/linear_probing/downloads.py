@@ -16,7 +16,7 @@ from pathlib import Path
 from linear_probing import records, settings
 from linear_probing.artefacts import Artefacts, shown
 from linear_probing.fetching import files
-from linear_probing.fetching.hub import FetchError, snapshot, wanted
+from linear_probing.fetching.hub import UNWANTED, FetchError, snapshot, wanted
 from linear_probing.fetching.packages import package_folder
 from linear_probing.language_model import Hub, Model
 from linear_probing.provenance import file_digest
@@ -51,7 +51,8 @@ def fetch(item: Model | Source, folder: Path) -> None:
 def place(found: Path, folder: Path, patterns: tuple[str, ...]) -> None:
     """Link or copy the files of a folder that fit a pattern into another."""
     for path in sorted(found.iterdir()):
-        if path.is_file() and any(fnmatch(path.name, pattern) for pattern in patterns):
+        unwanted = any(fnmatch(path.name, pattern) for pattern in UNWANTED)
+        if path.is_file() and not unwanted and any(fnmatch(path.name, pattern) for pattern in patterns):
             whole = path.resolve()  # the hub's cache holds links
             try:
                 if whole.stat().st_size < LARGE:
@@ -103,6 +104,8 @@ def main() -> None:
         )
     start = time.monotonic()
     LOG.info("%s: fetching", item.name)
+    if isinstance(item, Source) and item.notice:
+        LOG.warning("licence of %s: %s; %s", item.name, item.licence, item.notice)
     with records.making(study, "downloads", arguments.output, []) as folder:
         fetch(item, folder)
         n_bytes = sum(path.stat().st_size for path in folder.iterdir())

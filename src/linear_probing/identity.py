@@ -56,9 +56,10 @@ def package_of(path: str | None) -> str:
 
 
 def sources_of(module: str) -> dict[str, str]:
-    """Return the digests of the files that a module names in its constant SOURCES, from the top of the repository."""
+    """Return the digests of the files that a module names in its constants SOURCES and, if they are there, OPTIONAL."""
     try:
-        return {name: _source(name) for name in constant(module, "SOURCES") or ()}
+        optional = [name for name in constant(module, "OPTIONAL") or () if (ROOT / name).is_file()]
+        return {name: _source(name) for name in (*(constant(module, "SOURCES") or ()), *optional)}
     except ValueError as error:
         file = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
         raise StudyError(
@@ -68,9 +69,21 @@ def sources_of(module: str) -> dict[str, str]:
 
 def files_of(dataset: Dataset, configuration: Path) -> dict[str, str]:
     """Return the SHA-256 of the files that a data set is read from, by their names in the configuration."""
-    found = {}
+    found: dict[str, str] = {}
+    where: dict[Path, str] = {}
     for name in dataset.files:
-        source = sources.known().get(name)
+        source, path = sources.known().get(name), (ROOT / name).resolve()
+        what = None
+        if path in where:
+            what = f"{name} is {where[path]} once more, so that its rows would count twice"
+        elif source and path.is_file():
+            what = f"{name} is a name of data/sources.csv and a file of yours"
+        elif set("{}") & set(name):
+            what = f"{name} has a brace in its path, which the workflow takes for a wildcard"
+        if what:
+            subject = f"datasets.{dataset.name}.files: {what}"
+            raise SettingsError(subject, file=configuration, do=f"name it once, or rename it; {DO}")
+        where[path] = name
         try:
             found[name] = source.sha256 if source else file_digest(ROOT / name)
         except OSError as error:
@@ -110,7 +123,7 @@ def _source(name: str) -> str:
 def weights(model: Model) -> dict[str, str]:
     """Return what a model's states are of; of a fetched one the digest of all that was fetched, a twin's too."""
     endings: tuple[str, ...] = WEIGHTS if model.seed is None else ("config.json",)
-    if "pickledweights" in model.allow:
+    if "pickled_weights" in model.allow:
         endings += PICKLED
     return _files(model, endings + _own_code(model))
 

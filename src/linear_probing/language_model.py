@@ -22,6 +22,10 @@ WIDTH = ("hidden_size", "n_embd", "d_model", "dim")
 CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len")
 """What the architectures call these numbers in config.json; which is read without the library that knows them all."""
 DOWNLOADS = "results/downloads"
+NEEDS = {"folder": (), "repository": ("commit", "shape"), "package": ("version", "shape", "sha256")}
+"""Keys that say where a model comes from, with those that each needs."""
+MORE = {"package": ("subfolder",)}
+OF_PLACES = {"folder", "repository", "package", "commit", "version", "subfolder"}
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DO = "correct the configuration; config/README.md explains every key"
 
@@ -32,11 +36,14 @@ class SettingsError(StudyError):
 
 @dataclass(frozen=True)
 class Shape:
-    """Numbers of a model that are known before its files are: blocks, width, most tokens of a text, parameters."""
+    """Numbers of a model that are known before its files are: blocks, width, most tokens of a text, parameters.
+
+    A model without a bound on its texts has no context.
+    """
 
     n_layers: int
     d_model: int
-    context: int
+    context: int | None
     n_parameters: int
 
 
@@ -213,6 +220,7 @@ def model_of(name: str, value: Mapping[str, Any], root: Path, path: Path) -> Mod
     SettingsError
         If a commit is not whole, or a fetched model has no shape.
     """
+    _check_place(name, value, path)
     fields = {key: entry for key, entry in value.items() if key not in (*vars(Hub("", "")), *Package.__annotations__)}
     fields["allow"] = tuple(value.get("allow", ()))
     if "layers" in value:
@@ -230,6 +238,29 @@ def model_of(name: str, value: Mapping[str, Any], root: Path, path: Path) -> Mod
 def folder_of_download(origin: Hub | Package, made: Made) -> Path:
     """Return where the downloads stage puts a model, relative to the working directory as all results are."""
     return Path(DOWNLOADS, f"{origin.slug}-{made.digest}")
+
+
+def _check_place(name: str, value: Mapping[str, Any], path: Path) -> None:
+    """Check that one of folder, repository and package says where a model comes from, with what that needs alone."""
+    named = [place for place in NEEDS if place in value]
+    if len(named) != 1:
+        raise SettingsError(
+            f"models.{name}: {' and '.join(named) if named else 'nothing'} says where it comes from, expected one of"
+            f" {', '.join(NEEDS)}",
+            file=path,
+            do=DO,
+        )
+    (place,) = named
+    absent = [key for key in NEEDS[place] if key not in value]
+    others = [key for key in OF_PLACES - {place, *NEEDS[place], *MORE.get(place, ())} if key in value]
+    if absent or others:
+        what = f"lacks {absent[0]}" if absent else f"has {sorted(others)[0]}, which means nothing there"
+        raise SettingsError(
+            f"models.{name}: a model by {place} {what}",
+            file=path,
+            likely="a shape is asked for since plans need no file" if "shape" in absent else None,
+            do=DO,
+        )
 
 
 def _origin(name: str, value: Mapping[str, Any], path: Path) -> Hub | Package:

@@ -93,7 +93,7 @@ def _check_shape(model: Model, loaded: Any) -> None:
     for key, expected in vars(model.shape).items():
         if found[key] != expected:
             raise ModelError(
-                f"models.{model.name}.shape.{key} is {expected:,}, but the model's own is {found[key]:,}",
+                f"models.{model.name}.shape.{key} is {expected}, but the model's own is {found[key]}",
                 file=model.folder / "config.json",
                 likely="the shape was copied from another model; parameters are counted without the output head",
                 do="correct the shape in the configuration",

@@ -27,6 +27,9 @@ SOURCES = (
     "paper/paper.typ",
     "paper/references.bib",
     "data/models/atlas/record.json",
+)
+"""Files of the repository that it is made of: the text, what it cites, and how the model was trained."""
+OPTIONAL = (
     "config/minilm.yaml",
     "tests/golden/minilm/configuration.digest",
     "tests/golden/minilm/baselines.csv",
@@ -36,8 +39,7 @@ SOURCES = (
     "tests/golden/minilm/leakage.csv",
     "tests/golden/minilm/selectivity.csv",
 )
-"""Files of the repository that it is made of: the text, what it cites, how the model was trained, and the tables of a
-real model's study; see writing/real_model.py."""
+"""The tables of a real model's study, without which the paper has no section on it; see writing/real_model.py."""
 EMBEDDED = "data/models/atlas"
 FIGURES = ("overview", "layers", "map", "leakage", "transfer")
 NEEDED = ("layers",)

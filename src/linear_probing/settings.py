@@ -140,7 +140,8 @@ class Study:
 
     def twins_of(self, model: Model) -> tuple[Model, ...]:
         """Return the twins with random weights of a model, in the configuration's order."""
-        return tuple(other for other in self.models if other.folder == model.folder and other.seed is not None)
+        same = (model.folder, model.chat)
+        return tuple(other for other in self.models if (other.folder, other.chat) == same and other.seed is not None)
 
     def is_later_twin(self, model: Model) -> bool:
         """Return whether a model is a twin but not its original's first: it repeats the main probe, with a new seed."""

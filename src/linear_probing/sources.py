@@ -39,8 +39,8 @@ class Source:
         What a user should know of the licence before the file is fetched; mostly empty.
     group : str
         The column by which rows must be held out together, for whoever writes a configuration.
-    n_rows, n_characters : int
-        Rows (words of a treebank), and characters of all texts, for what is estimated before the file is there.
+    n_rows, n_characters, n_bytes : int
+        Rows (words of a treebank), characters of all texts, and bytes of the file, for plans before it is there.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Source:
     group: str
     n_rows: int
     n_characters: int
+    n_bytes: int
 
     @property
     def file(self) -> str:
@@ -85,7 +86,7 @@ def known(table: Path = TABLE) -> Mapping[str, Source]:
             for row in rows:
                 if list(row) != names or None in row.values():
                     raise ValueError(f"line {rows.line_num}: expected the columns {', '.join(names)}")
-                numbers = {key: int(row[key]) for key in ("n_rows", "n_characters")}
+                numbers = {key: int(row[key]) for key in ("n_rows", "n_characters", "n_bytes")}
                 source = Source(**{**row, **numbers})  # type: ignore[arg-type]
                 if source.name in found:
                     raise ValueError(f"line {rows.line_num}: {source.name} stands twice")

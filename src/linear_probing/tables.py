@@ -211,8 +211,8 @@ def fixed_test(cells: pd.Series) -> np.ndarray | None:
 
 
 def own_parts(targets: pd.DataFrame) -> bool:
-    """Return whether a data set comes with a training part of its own: then no split is drawn of it."""
-    return bool((targets[fold_column("group")] == TRAIN).any())
+    """Return whether a data set comes with a test part of its own: then no split is drawn, which would train on it."""
+    return fixed_test(targets[fold_column("group")]) is not None
 
 
 def fold_masks(cells: pd.Series) -> list[tuple[np.ndarray, np.ndarray]]:

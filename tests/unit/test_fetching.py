@@ -31,7 +31,7 @@ def public(tmp_path, monkeypatch):
     (tmp_path / "target").mkdir()
     digest = hashlib.sha256(BODY).hexdigest()
     url = f"https://raw.githubusercontent.com/{PATH}"
-    return Source("words", url, digest, "MIT", "", "", 1000, 10_000), served, tmp_path / "target"
+    return Source("words", url, digest, "MIT", "", "", 15_000, 150_000, len(BODY)), served, tmp_path / "target"
 
 
 def test_a_file_is_fetched_from_a_server(public, serving, monkeypatch):
@@ -115,6 +115,38 @@ def test_a_file_that_is_not_there_names_the_answer(public, serving, monkeypatch,
             files.fetch(source, target)
 
 
+@pytest.mark.parametrize(
+    ("mirror", "says"),
+    [
+        ("/no/such/folder", "PROBING_MIRROR names a folder that is not there"),
+        ("file:///tmp", "expected a folder or the beginning of a URL of http or https"),
+    ],
+)
+def test_a_mirror_that_is_none_is_refused(public, monkeypatch, mirror, says):
+    source, _, target = public
+    monkeypatch.setenv(files.MIRROR, mirror)
+    with pytest.raises(FetchError, match=says):
+        files.fetch(source, target)
+
+
+def test_a_mirrors_password_is_not_shown(public, monkeypatch):
+    source, _, target = public
+    monkeypatch.setenv(files.MIRROR, "http://someone:secret@127.0.0.1:9")
+    with pytest.raises(FetchError) as error:
+        files.fetch(source, target)
+    assert "secret" not in str(error.value)
+    assert "127.0.0.1:9" in str(error.value)
+
+
+def test_files_are_asked_for_as_they_are(public, serving, monkeypatch):
+    """A server that compresses sends other bytes than those that are counted when a download goes on."""
+    source, served, target = public
+    with serving(served) as server:
+        monkeypatch.setenv(files.MIRROR, server.url)
+        files.fetch(source, target)
+    assert server.encodings == ["identity"]
+
+
 def test_no_network_is_said(public, monkeypatch):
     source, _, target = public
     monkeypatch.setenv(files.MIRROR, "http://127.0.0.1:9")
@@ -187,6 +219,14 @@ def test_a_gated_model_says_where_to_accept_its_licence(model, serving, tmp_path
         assert "set HF_TOKEN" in done.stderr
     assert right.returncode == 0, right.stderr
     assert "hf_" not in without.stderr + wrong.stderr + right.stderr + right.stdout
+
+
+def test_a_branch_is_not_asked_for(model, serving, tmp_path):
+    with serving(model) as server:
+        done = fetch_model(server, tmp_path / "home", commit="main")
+    assert done.returncode == 1
+    assert "'main' is not a commit's 40 hexadecimal digits" in done.stderr
+    assert not server.asked
 
 
 @pytest.mark.parametrize(

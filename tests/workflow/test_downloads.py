@@ -26,7 +26,7 @@ def fetching(bare, serving, tmp_path, monkeypatch):
     (model / "owner" / "repository" / COMMIT / "words.csv").write_bytes(body)
     url = f"https://raw.githubusercontent.com/owner/repository/{COMMIT}/words.csv"
     with (bare.folder / "data" / "sources.csv").open("a") as file:
-        file.write(f"words,{url},{hashlib.sha256(body).hexdigest()},none,do not pass it on,city,80,2000\n")
+        file.write(f"words,{url},{hashlib.sha256(body).hexdigest()},none,do not pass it on,city,80,2000,{len(body)}\n")
     content = yaml.safe_load((bare.folder / "config" / "tiny.yaml").read_text())
     shape = {"n_layers": 6, "d_model": 160, "context": 128, "n_parameters": n_parameters(bare.folder)}
     hub = {"repository": "someone/model", "commit": COMMIT, "shape": shape, "dtype": "float32"}
@@ -114,6 +114,6 @@ def test_every_study_of_a_real_model_is_planned_without_a_network(bare, monkeypa
     config = f"config/{name}.yaml"
     jobs = bare.planned(config=config)
     assert jobs["downloads"] > 1
-    assert jobs["activations"] == {"gpt2": 3, "llama-3.1-8b-instruct": 6}.get(name, 2)
+    assert jobs["activations"] == {"gpt2": 3, "llama-3.1-8b-instruct": 8}.get(name, 2)
     done = bare.run("python", "-m", "linear_probing.plan", "--config", config, "--rate", "1")
     assert done.returncode == 0, done.stderr

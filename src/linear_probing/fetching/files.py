@@ -55,7 +55,8 @@ class Resuming:
 
     def _go_on(self, url: str) -> None:
         begin = self.part.stat().st_size if self.part.is_file() else 0
-        headers = {"Range": f"bytes={begin}-"} if begin else {}
+        # As it is: what a server compresses has other bytes than those that are kept and counted.
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={begin}-"} if begin else {})}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             if (
                 begin and response.status_code == 416
@@ -82,7 +83,10 @@ def fetch(source: Source, folder: Path) -> Path:
     path = unquote(urlsplit(source.url).path).lstrip("/")
     mirror, target = os.environ.get(MIRROR, ""), folder / source.file
     if mirror and "://" not in mirror:
-        return _from_folder(source, Path(mirror, path), target)
+        return _from_folder(source, Path(mirror).expanduser(), path, target)
+    if mirror and urlsplit(mirror).scheme not in ("http", "https"):
+        what = f"{MIRROR} names {_shown(mirror)}, expected a folder or the beginning of a URL of http or https"
+        raise FetchError(what, do=f"correct or unset {MIRROR}")
     url = f"{mirror.rstrip('/')}/{path}" if mirror else source.url
     elsewhere = f"fetch it where there is a network, and set {MIRROR} to a folder that holds it as {path}"
     try:
@@ -92,16 +96,22 @@ def fetch(source: Source, folder: Path) -> Path:
         status = _status(error)
         likely = "it was moved, or the commit is gone" if status in GONE else "the server has a fault, or wants a login"
         raise FetchError(
-            f"{source.name}: the server answers {status}", file=url, likely=likely, do=elsewhere
+            f"{source.name}: the server answers {status}", file=_shown(url), likely=likely, do=elsewhere
         ) from error
     except requests.Timeout as error:
         what = f"{source.name}: the server has not answered for {TIMEOUT:g} s"
-        raise FetchError(what, file=url, likely="the server hangs", do="run again: what was fetched stays") from error
+        raise FetchError(
+            what, file=_shown(url), likely="the server hangs", do="run again: what was fetched stays"
+        ) from error
+    except (requests.exceptions.ContentDecodingError, requests.exceptions.InvalidURL) as error:
+        part.unlink(missing_ok=True)
+        what = f"{source.name} cannot be read as the server sends it: {type(error).__name__}"
+        raise FetchError(what, file=_shown(url), likely="a fault of the server", do=elsewhere) from error
     except (requests.RequestException, OSError) as error:
         what = f"{source.name} cannot be fetched: {type(error).__name__}"
-        raise FetchError(what, file=url, likely="no network, or the download was cut", do=elsewhere) from error
+        raise FetchError(what, file=_shown(url), likely="no network, or the download was cut", do=elsewhere) from error
     except ValueError as error:  # pooch's word for another digest
-        raise _other_bytes(source, url) from error
+        raise _other_bytes(source, _shown(url)) from error
     return target
 
 
@@ -109,7 +119,16 @@ def _status(error: requests.HTTPError) -> int:
     return error.response.status_code if error.response is not None else 0
 
 
-def _from_folder(source: Source, path: Path, target: Path) -> Path:
+def _shown(url: str) -> str:
+    """Return a URL as an error may show it: without a password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _from_folder(source: Source, mirror: Path, below: str, target: Path) -> Path:
+    path = mirror / below
+    if not mirror.is_dir():
+        raise FetchError(f"{MIRROR} names a folder that is not there", file=mirror, do=f"correct or unset {MIRROR}")
     if not path.is_file():
         what = f"{source.name}: the mirror that {MIRROR} names does not have it"
         raise FetchError(what, file=path, do=f"put the file of {source.url} there, or unset {MIRROR}")

@@ -32,8 +32,8 @@ WANTED = (
     "chat_template.jinja",
     "*.model",
 )
-BELOW = "*/*"
-"""What stands in a folder of its own is another format of the same weights, or the authors' own checkpoint."""
+UNWANTED = ("*/*", "consolidated*")
+"""What stands in a folder of its own, or is consolidated, is another form of the same weights."""
 ON_REQUEST = {"pickled_weights": ("*.bin",), "remote_code": ("*.py",)}
 TOKEN = "HF_TOKEN"
 SITE = "https://huggingface.co"
@@ -70,9 +70,15 @@ def snapshot(repository: str, commit: str, allow: Sequence[str] = ()) -> Path:
     from huggingface_hub import errors, snapshot_download
 
     page = f"{SITE}/{repository}"
+    if not COMMIT.fullmatch(commit):
+        raise FetchError(
+            f"model {repository}: {commit!r} is not a commit's 40 hexadecimal digits",
+            likely="a branch, a tag or a short commit: it may name other weights tomorrow",
+            do=f"copy it from git ls-remote {page} {commit}, or from the model's page, Files, History",
+        )
     try:
         return Path(
-            snapshot_download(repository, revision=commit, allow_patterns=[*wanted(allow)], ignore_patterns=[BELOW])
+            snapshot_download(repository, revision=commit, allow_patterns=[*wanted(allow)], ignore_patterns=[*UNWANTED])
         )
     except errors.GatedRepoError:
         has = bool(os.environ.get(TOKEN))

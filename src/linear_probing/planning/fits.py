@@ -41,6 +41,8 @@ class Fitted:
     n_tested : int, optional
         Targets of the data set's own test part, if it has one: one fold is scored then, nothing is drawn, and splits
         share their training parts.
+    has_dev : bool
+        Whether its penalties are chosen on a part of its own, or by folds of the training part.
     """
 
     study: Study
@@ -52,6 +54,7 @@ class Fitted:
     full: bool
     twin: bool
     n_tested: int | None = None
+    has_dev: bool = True
 
     @property
     def own(self) -> bool:
@@ -103,7 +106,9 @@ class Fitted:
     @property
     def n_pairs(self) -> int:
         """Training parts of the inner folds: without two of the folds."""
-        return 1 if self.own else self.study.n_folds * (self.study.n_folds - 1) // 2
+        if self.own:
+            return 1 if self.has_dev else self.study.n_folds
+        return self.study.n_folds * (self.study.n_folds - 1) // 2
 
     @property
     def others(self) -> list[ProbeSpec]:

@@ -68,7 +68,7 @@ class StatesRow:
 
 @dataclass(frozen=True)
 class DownloadRow:
-    """What is fetched: bytes by the number of parameters, or the characters of a file's texts, so always a guess."""
+    """What is fetched: a file's bytes; of a model those of its parameters, to which its other files come."""
 
     name: str
     bytes: int
@@ -186,7 +186,7 @@ def _states_row(paths: Jobs, sizes: Sizes, every: Mapping[str, Job], model_name:
 def _download_row(paths: Jobs, sizes: Sizes, folder: str, item: Model | Source) -> DownloadRow:
     there = Path(paths.record(folder)).is_file()
     if isinstance(item, Source):
-        return DownloadRow(item.name, item.n_characters, there)
+        return DownloadRow(item.name, item.n_bytes, there)
     return DownloadRow(item.name, sizes.models[item.name].n_parameters * BYTES[item.dtype], there)
 
 
@@ -221,10 +221,15 @@ def _notes(study: Study, sizes: Sizes, rates: Rates, speed: Speed, given: bool) 
         )
     if any(size.estimated for size in sizes.datasets.values()):
         found.append(
-            "~ targets guessed from data/sources.csv, n_rows and n_groups; what `where` leaves out is not known"
+            "~ targets guessed from data/sources.csv, n_rows and n_groups (a row a group); what `where` leaves out"
+            " is not known"
         )
     largest = max(sizes.datasets[name].n_targets * sizes.models[model].d_model for model, name in sizes.tokens)
     if largest > FITTED:
         found.append("seconds of probes are extrapolated: no layer as large as the largest here has been measured")
     fetches = any(model.origin for model in study.models) or any(dataset.files for dataset in study.datasets)
-    return found + ["downloads are in bytes alone, not in the time; their files are somewhat larger"] * fetches
+    return (
+        found
+        + ["downloads are in bytes alone, not in the time; a model's tokenizer and configuration come to its weights"]
+        * fetches
+    )

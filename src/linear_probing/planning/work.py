@@ -143,6 +143,7 @@ def fitted(study: Study, sizes: Sizes, task: Task, owner: str) -> Fitted:
         full=model is not None and not study.is_later_twin(model),
         twin=model is not None and model.seed is not None,
         n_tested=own_test(study.dataset(task.dataset), data),
+        has_dev="dev" in study.dataset(task.dataset).parameters.get("files", ()),
     )
 
 

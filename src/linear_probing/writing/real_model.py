@@ -86,9 +86,11 @@ def split_by_row(known: Evidence, task: str) -> dict[str, Any] | None:
 def _sides(table: pd.DataFrame) -> dict[str, Any]:
     lower, higher = table[table["upper"] < 0], table[table["lower"] > 0]
     word = "mixed" if len(lower) and len(higher) else "lower" if len(lower) else "higher" if len(higher) else "neither"
-    most = table.sort_values("difference", key=abs).iloc[-1]
+    sided = pd.concat([lower, higher]) if len(lower) or len(higher) else table
+    # Of layers with a side alone: only their intervals can be told as so much to that side.
+    most = sided.sort_values("difference", key=abs).iloc[-1]
     places = numbers.enough(most["difference"])
-    sizes = table["difference"].abs()
+    sizes = sided["difference"].abs()
     ends = sorted(abs(float(most[end])) for end in ("lower", "upper"))
     return {
         "word": word,
