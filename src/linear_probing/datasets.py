@@ -161,7 +161,7 @@ def read_back(folder: Path, draft: Draft) -> tables.Tables:
     pairs = ((draft.texts, written.texts), (draft.targets, written.targets))
     for name, (meant, found) in zip(tables.FILES, pairs, strict=True):
         if list(meant) != list(found) or len(meant) != len(found):
-            _differs(folder / name, f"{len(found):,} rows of {', '.join(found)}")
+            _differs(folder / name, f"{len(found):,} rows of {', '.join(map(str, found))}")
         for column in (one for one in meant if not pd.api.types.is_float_dtype(meant[one])):
             pair = zip(meant[column].astype(str), found[column].astype(str), strict=True)
             for row, (cell, other) in enumerate(pair):
