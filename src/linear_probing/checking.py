@@ -7,11 +7,13 @@ its stands here a second time. What may leak is for a person to judge.
 """
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +30,8 @@ SHOWN = 20
 """Findings of one kind that are shown; of those beyond, the number."""
 MANY_CLASSES = 30
 EMBEDDED = ROOT / "data" / "models" / "atlas"
+PLACES = tuple(places for n in (1, 2, 3) for places in combinations(range(3), n))
+NEGATION = re.compile(r"n't\b|\bnot\b")
 TOO_LONG = "leave the text out or shorten it: texts are never cut in silence"
 Label = str | Mapping[str, str]
 
@@ -41,6 +45,7 @@ class Asked:
     labels: Mapping[str, Label] = field(default_factory=dict)
     group: tuple[str, ...] = ()
     type: str | None = None
+    derive: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of(self, table: Table) -> "Asked":
         """Return the same with the columns text, label and group where they are there and nothing else is asked."""
@@ -95,8 +100,10 @@ def check(path: Path, asked: Asked, reader: Reader, n_folds: int = 5) -> Report:
 
     table: Table | None = attempt(lambda: table_rows.read([path]))
     if table is not None:
-        asked = asked.of(table)
         lines.append(f"{path.name}: {len(table.cells):,} rows; columns: {', '.join(map(str, table.cells))}")
+        table = attempt(partial(table_rows.derived, table, asked.derive))
+    if table is not None:
+        asked = asked.of(table)
         read = attempt(partial(_texts, table, asked))
         if read is not None:
             lines.append(_lengths(read[0], reader, attempt, table))
@@ -110,6 +117,11 @@ def check(path: Path, asked: Asked, reader: Reader, n_folds: int = 5) -> Report:
             lines.append("group: none is named, each row stands for itself")
         if read is not None:
             lines += _leaks(table, read[1], labels, named["group"])
+            if not table.is_treebank:
+                classes = {
+                    name: cells for name, cells in labels.items() if cells and isinstance(asked.labels[name], str)
+                }
+                lines += _twins(table, read[0], classes, named["group"])
         if not errors:
             attempt(partial(builder.build, files=[path], n_folds=n_folds, seed=0, **vars(asked)))
     wrong = [line for error in errors for line in _wrong(error)]
@@ -202,6 +214,63 @@ def _leaks(
     return lines
 
 
+def _twins(
+    table: Table, texts: Sequence[str], labels: Mapping[str, list[str]], groups: Sequence[str] | None
+) -> list[str]:
+    """Return which texts nearly equal another that has another label and stands in another group."""
+    held = groups or [str(row) for row in range(len(texts))]
+    words = [text.split() for text in texts]
+    found = []
+    for what, stems in (
+        ("their last word", [" ".join(one[:-1]) for one in words]),
+        ("a not", [" ".join(NEGATION.sub(" ", text).split()) for text in texts]),
+    ):
+        alike: dict[str, list[int]] = {}
+        for row, stem in enumerate(stems):
+            if stem:
+                alike.setdefault(stem, []).append(row)
+        for name, cells in labels.items():
+            rows = [(" ".join(words[row]), cells[row], held[row]) for row in range(len(texts))]
+            pairs = [twin for of in alike.values() if len(of) > 1 for twin in _opposed(of, rows)]
+            found += _near(f"in {what} alone and have another label {name}, in another group", pairs, table)
+    return found
+
+
+def _opposed(of: Sequence[int], rows: Sequence[tuple[str, str, str]]) -> list[tuple[int, int]]:
+    """Return the first pair of rows that differ in all three cells, once for each row that differs so from another.
+
+    Such rows are found by counting, not pair by pair: a list of one pattern may be long.
+    """
+    counts = [Counter(tuple(rows[row][place] for place in places) for row in of) for places in PLACES]
+    pairs = []
+    first: tuple[int, int] | None = None
+    for row in of:
+        # Rows that share no cell: all, less those that share one, and so on.
+        n_other = len(of) - sum(
+            (-1) ** (len(places) + 1) * count[tuple(rows[row][place] for place in places)]
+            for places, count in zip(PLACES, counts, strict=True)
+        )
+        if n_other:
+            if first is None:
+                other = next(one for one in of if all(a != b for a, b in zip(rows[row], rows[one], strict=True)))
+                first = (row, other)
+            pairs.append(first)
+    return pairs
+
+
+def _near(what: str, pairs: Sequence[tuple[int, int]], table: Table) -> list[str]:
+    """Return one line: how many texts, and of each stem the first two."""
+    if not pairs:
+        return []
+    shown = list(dict.fromkeys(pairs))
+    listed = "; ".join(f"{table.line[one]} and {table.line[other]}" for one, other in shown[:SHOWN])
+    more = f"; and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
+    return [
+        f"look at: {len(pairs):,} texts differ from another {what} ({table.files[0].unit}s {listed}{more}): "
+        "if they belong together, name a group that both share (derive makes one of the text)"
+    ]
+
+
 def _held(groups: Sequence[str], cells: Sequence[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for group, cell in zip(groups, cells, strict=True):
@@ -248,6 +317,21 @@ def label(text: str) -> tuple[str, Label]:
     return name, {"latitude": latitude, "longitude": longitude} if comma else column or name
 
 
+def derivation(text: str) -> tuple[str, dict[str, str]]:
+    """Return a derived column's name and how it is made, as the option writes them.
+
+    Examples
+    --------
+    >>> derivation("subject=statement:^(.+?) has")
+    ('subject', {'from': 'statement', 'match': '^(.+?) has'})
+    """
+    name, _, made = text.partition("=")
+    column, _, match = made.partition(":")
+    if not (name and column and match):
+        raise ValueError(f"expected NAME=COLUMN:REGEX, found {text!r}")
+    return name, {"from": column, "match": match}
+
+
 def main(words: Sequence[str]) -> None:
     """Report on a file; the exit status is 1 if a study cannot use it."""
     parser = argparse.ArgumentParser(
@@ -261,13 +345,21 @@ def main(words: Sequence[str]) -> None:
     )
     parser.add_argument("--group", metavar="COLUMN", nargs="+", default=[], help="of what is held out together (group)")
     parser.add_argument("--type", metavar="COLUMN", help="of what control tasks draw labels for")
+    parser.add_argument(
+        "--derive",
+        metavar="NAME=COLUMN:REGEX",
+        type=derivation,
+        action="append",
+        default=[],
+        help="a further column: the first group of a regular expression in another",
+    )
     parser.add_argument("--folds", type=int, default=5, help="n_folds of the study (%(default)s)")
     parser.add_argument("--tokenizer", metavar="FOLDER", type=Path, default=EMBEDDED, help="of the model to be probed")
     given = parser.parse_args(words)
     if given.folds < 3 or len(given.span or ()) > 2:
         parser.error("--folds takes 3 or more, --span one column or two")
     span = given.span and (given.span[0] if len(given.span) == 1 else tuple(given.span))
-    asked = Asked(given.text, span, dict(given.label), tuple(given.group), given.type)
+    asked = Asked(given.text, span, dict(given.label), tuple(given.group), given.type, dict(given.derive))
     tokenizer = models.load_tokenizer(given.tokenizer)
     context = Model(given.tokenizer.name, given.tokenizer, "float32").context()
     report = check(given.file, asked, Reader(partial(_n_tokens, tokenizer), context), given.folds)

@@ -7,6 +7,7 @@ The tables are checked as every later stage will read them, so a broken builder 
 """
 
 import argparse
+import csv
 import hashlib
 import importlib
 import json
@@ -18,6 +19,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from linear_probing import records, settings, sources, tables
 from linear_probing.builders.draft import Draft
@@ -135,12 +138,45 @@ def card(dataset: Dataset, draft: Draft, digests: dict[str, str]) -> dict[str, A
 
 
 def write(folder: Path, dataset: Dataset, draft: Draft) -> None:
-    """Write tables and card; floats in full, so that reading gives back what was written."""
-    draft.texts.to_csv(folder / "texts.csv", index=False, lineterminator="\n")
-    draft.targets.to_csv(folder / "targets.csv", index=False, lineterminator="\n")
+    r"""Write tables and card; floats in full and all text in quotes, so that reading gives back what was written.
+
+    pandas of itself quotes no \r, which ends a row for whoever reads it.
+    """
+    for name, frame in zip(tables.FILES, (draft.texts, draft.targets), strict=True):
+        frame.to_csv(folder / name, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in tables.FILES}
     text = json.dumps(card(dataset, draft, digests), indent=2, ensure_ascii=False)
     (folder / tables.CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def read_back(folder: Path, draft: Draft) -> tables.Tables:
+    """Return the tables as every later stage reads them, compared with what was to be written.
+
+    Raises
+    ------
+    DatasetError
+        If they cannot be read, or with the first column and row that differ. Columns of floats are not compared.
+    """
+    written = tables.read(folder)
+    pairs = ((draft.texts, written.texts), (draft.targets, written.targets))
+    for name, (meant, found) in zip(tables.FILES, pairs, strict=True):
+        if list(meant) != list(found) or len(meant) != len(found):
+            _differs(folder / name, f"{len(found):,} rows of {', '.join(map(str, found))}")
+        for column in (one for one in meant if not pd.api.types.is_float_dtype(meant[one])):
+            pair = zip(meant[column].astype(str), found[column].astype(str), strict=True)
+            for row, (cell, other) in enumerate(pair):
+                if cell != other:
+                    _differs(folder / name, f"{column} of row {row} is {other!r}, not {cell!r}")
+    return written
+
+
+def _differs(path: Path, what: str) -> None:
+    raise tables.DatasetError(
+        f"{path.name} does not give back what was written: {what}",
+        file=path,
+        likely="a character that no CSV file keeps",
+        do="take it out of the data",
+    )
 
 
 def main() -> None:
@@ -161,7 +197,7 @@ def main() -> None:
     with records.making(study, "datasets", arguments.output, fetched_folders(dataset)) as folder:
         draft = build(study, dataset)
         write(folder, dataset, draft)
-        written = tables.read(folder)
+        written = read_back(folder, draft)
         tables.check_labels(written, study.tasks_of(dataset.name), arguments.output)
     LOG.info(
         "%s: %d texts, %d targets, %.1f s",

@@ -1,6 +1,8 @@
 """The report on a file of data: what it holds, what may leak, every line that is wrong; and the command."""
 
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -134,6 +136,79 @@ def test_what_a_study_cannot_use_is_named_with_all_its_lines(file, rows, asked, 
     assert shown[-1] == "mine.csv: a study cannot use it as it is"
 
 
+PAIRED = [
+    f"{city} lies in the {side}.,{label},{city}" for city in CITIES for label, side in ((1, "north"), (0, "south"))
+]
+APART = [f"{row}{number}" for number, row in enumerate(PAIRED)]
+DERIVED = {"subject": {"from": "statement", "match": "^(.+?) lies"}}
+
+
+def near(report):
+    return [line for line in report.lines if line.startswith("look at") and "differ from another" in line]
+
+
+def test_near_twins_of_other_labels_in_other_groups_are_shown(file):
+    (line,) = near(checking.check(file(APART), USUAL, READER))
+    assert line.startswith(
+        "look at: 12 texts differ from another in their last word alone and have another label truth, in another "
+        "group (lines 2 and 3; 4 and 5; 6 and 7; "
+    )
+    assert line.endswith(
+        "; 12 and 13): if they belong together, name a group that both share (derive makes one of the text)"
+    )
+    assert near(checking.check(file(APART), replace(USUAL, group=()), READER)) == [line]
+    derived = checking.check(file(APART), replace(USUAL, derive=DERIVED, group=("subject",)), READER)
+    assert derived.usable
+    assert not near(derived)
+    assert "group subject: 6 groups of 2 rows" in derived.lines
+    assert not near(checking.check(file(PAIRED), USUAL, READER))
+
+
+def test_a_not_makes_near_twins_too(file):
+    rows = [
+        *PAIRED,
+        "Rome does lie here now.,1,Bonn",
+        "Rome does not  lie here now.,0,Kiel",
+        "Rome doesn't lie here now.,0,Ulm",
+    ]
+    (line,) = near(checking.check(file(rows), USUAL, READER))
+    assert line.startswith(
+        "look at: 3 texts differ from another in a not alone and have another label truth, in another"
+    )
+    assert "(lines 14 and 15)" in line
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["It is A,1,a", "It is B,1,b"],  # one label
+        ["It is A,1,a", "It is A,0,b"],  # one text, which is told elsewhere
+        ["It is A,1,a", "It is B,0,a"],  # one group
+        ["It is A,1,a", "It is B,0,a", "It is B,1,b", "It is A,0,b"],  # no two rows differ in all three
+        ["A,1,a", "B,0,b"],  # nothing is alike
+    ],
+)
+def test_what_is_no_near_twin_is_not_shown(file, rows):
+    assert not near(checking.check(file([*PAIRED, *rows]), USUAL, READER))
+
+
+def test_near_twins_of_one_long_list_are_counted_in_time(file):
+    rows = [f"It is {number},{number % 2},{number}" for number in range(20_000)]
+    start = time.perf_counter()
+    (line,) = near(checking.check(file([*rows, "It is odd,1,20000"]), USUAL, READER))
+    assert time.perf_counter() - start < 20
+    assert line.startswith("look at: 20,001 texts differ")
+    assert "(lines 2 and 3)" in line
+
+
+def test_a_cell_that_no_column_can_be_derived_of_is_named(file):
+    asked = replace(USUAL, derive=DERIVED, group=("subject",))
+    report = checking.check(file([*PAIRED, "Bonn lay there.,1,Bonn"]), asked, READER)
+    assert [line for line in report.lines if line.startswith("wrong")] == [
+        "wrong: line 14: derive: subject: the cell 'Bonn lay there.' of statement does not match ^(.+?) lies"
+    ]
+
+
 def test_a_file_without_a_label_or_a_group_is_told_so(file):
     report = checking.check(file(header="text,truth,city"), Asked(), READER)
     assert "group: none is named, each row stands for itself" in report.lines
@@ -195,7 +270,14 @@ def test_the_command_ends_with_1_if_a_study_cannot_use_the_file(command, file):
     assert "wrong: 6 groups, expected at least as many as folds, 7" in shown
 
 
-@pytest.mark.parametrize("words", [["--folds", "2"], ["--span", "a", "b", "c"]])
+def test_the_command_derives_a_column(command, file):
+    words = ["--text", "statement", "--label", "label", "--group", "subject"]
+    code, shown = command(file(APART), *words, "--derive", "subject=statement:^(.+?) lies in the")
+    assert code == 0
+    assert "group subject: 6 groups of 2 rows" in shown
+
+
+@pytest.mark.parametrize("words", [["--folds", "2"], ["--span", "a", "b", "c"], ["--derive", "a=b"]])
 def test_options_that_mean_nothing_are_refused(command, file, words):
     assert command(file(), *words)[0] == 2
 

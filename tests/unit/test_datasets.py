@@ -10,6 +10,8 @@ from linear_probing import datasets, settings, tables
 from linear_probing.atlas import lexicon
 from linear_probing.builders import word_class
 from linear_probing.builders.city_statements import derange
+from linear_probing.builders.draft import Draft
+from linear_probing.settings import Dataset
 from linear_probing.stage import StudyError
 from linear_probing.tables import DatasetError, Tables
 
@@ -36,10 +38,50 @@ def written(study, built, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_data_set_is_read_back_and_fits_its_tasks(study, written, tmp_path, name):
+def test_a_data_set_is_read_back_and_fits_its_tasks(study, built, written, tmp_path, name):
     data = written(name)
+    datasets.read_back(tmp_path, built[name])
     tables.check_labels(data, study.tasks_of(name), tmp_path)
     assert set(data.targets["part"]) == {"seen", "unseen"}
+
+
+ODD = 'alpha\rbeta, "gamma"\r\n\ndelta\u2028\x85\x0b\t '
+
+
+def drafted(text, label="odd"):
+    """Return a data set of six rows, two of this text."""
+    ids = [str(row) for row in range(6)]
+    texts = pd.DataFrame({"text_id": ids, "text": [text, " ", "NA", text, "-0.50", "x"]})
+    fixed = {"target_id": ids, "text_id": ids, "span_start": 0, "span_end": 1, "group": ids, "type": "", "part": ""}
+    targets = pd.DataFrame({**fixed, "fold": ids, "odd": label, "real": 0.1 + 0.2})
+    return Draft(texts, targets, "", "", "", {}, {}, "", "")
+
+
+def test_any_character_of_a_text_or_a_label_is_read_back(tmp_path):
+    draft = drafted(ODD, ODD)
+    datasets.write(tmp_path, Dataset("odd", "table", {}), draft)
+    data = datasets.read_back(tmp_path, draft)
+    assert data.texts["text"].tolist() == draft.texts["text"].tolist()
+    assert data.targets["odd"].tolist() == [ODD] * 6
+    assert data.targets["real"].tolist() == ["0.30000000000000004"] * 6
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("text", "meant", "texts.csv does not give back .*: text of row 0 is 'found', not 'meant'"),
+        ("span_start", 2, "targets.csv does not give back .*: span_start of row 0 is '0', not '2'"),
+        ("odd", "meant", "targets.csv does not give back .*: odd of row 0 is 'odd', not 'meant'"),
+        ("more", "", "targets.csv does not give back .*: 6 rows of target_id"),
+    ],
+)
+def test_a_table_that_does_not_give_back_what_was_meant_is_refused(tmp_path, column, value, says):
+    draft = drafted("found")
+    datasets.write(tmp_path, Dataset("odd", "table", {}), draft)
+    frame = draft.texts if column == "text" else draft.targets
+    frame.loc[0, column] = value
+    with pytest.raises(DatasetError, match=says):
+        datasets.read_back(tmp_path, draft)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -116,6 +116,12 @@ def test_words_that_do_not_make_up_their_token_have_all_of_it_and_a_text_is_rebu
     ]
 
 
+def test_what_a_treebank_leaves_unspecified_is_empty_and_an_underscore_is_one(read):
+    unsaid = "1\ta\t_\t_\t_\t_\t0\t_\t_\t_\n2\t_\t_\tPUNCT\t_\t_\t1\tpunct\t_\t_\n\n"
+    cells = read(unsaid, "a.conllu").cells[["form", "lemma", "upos", "xpos", "deprel"]]
+    assert cells.to_numpy().tolist() == [["a", "", "", "", ""], ["_", "_", "PUNCT", "", "punct"]]
+
+
 @pytest.mark.parametrize(
     ("comments", "document"),
     [

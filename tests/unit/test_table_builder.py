@@ -21,6 +21,8 @@ ROWS = [
     for label, land in ((1, f"its land {place % 4}"), (0, f"a wrong land {place % 3}"))
 ]
 USUAL = {"text": "statement", "labels": {"truth": "label"}, "group": "city"}
+PLACE = {"latitude": "lat", "longitude": "lon"}
+SUBJECT = {"from": "statement", "match": "^(.+?) is in"}
 OF_CONLLU = {"labels": {"upos": "upos"}, "group": "document"}
 
 
@@ -164,6 +166,46 @@ def test_where_keeps_rows_and_knows_true_from_its_spellings(build):
     assert targets["group"].unique().tolist() == CITIES[:8]
 
 
+def test_a_derived_column_is_the_first_group_and_stands_wherever_a_column_can(build):
+    derive = {
+        "subject": SUBJECT,
+        "first": {"from": "subject", "match": "(.)"},
+        "kind": {"from": "land", "match": "(its|a)"},
+    }
+    targets = build(derive=derive, group="subject", type="first", columns=["kind"]).targets
+    assert targets["group"].tolist() == [city for city in CITIES for _ in "01"]
+    assert targets["type"].tolist() == [city[0] for city in CITIES for _ in "01"]
+    assert targets["kind"].tolist() == ["its", "a"] * 10
+    labelled = build(derive=derive, labels={"own": "kind"}, splits={"whole": "subject"}, span="subject").targets
+    assert labelled["own"].tolist() == ["its", "a"] * 10
+    assert labelled["group_whole"].tolist() == labelled["group"].tolist()
+    assert labelled["span_end"].tolist() == [len(city) for city in CITIES for _ in "01"]
+    kept = build(derive=derive, where={"subject": CITIES[:6]}, group="subject").targets
+    assert kept["group"].unique().tolist() == CITIES[:6]
+
+
+def test_every_cell_that_a_derived_column_is_made_of_must_match(build, file):
+    odd = ["Bonn has no land.,1,Bonn,x,0,0", "  is in,1,,x,0,0"]
+    with pytest.raises(
+        FormatError, match=r"line 22: derive: s: the cell 'Bonn has no land.' of statement does"
+    ) as error:
+        build([*ROWS, *odd], derive={"s": SUBJECT})
+    assert [problem.line for problem in error.value.problems] == [22, 23]
+    of = {"s": {"from": "statement", "match": "(Rome)?"}}
+    with pytest.raises(
+        FormatError, match=r"line 4: derive: s: the cell 'Oslo is in its land 1.' of statement does not"
+    ):
+        build(derive=of)
+    made = build(
+        [*ROWS, *odd], derive={"s": SUBJECT}, group="s", where={"land": sorted({row.split(",")[3] for row in ROWS})}
+    )
+    assert len(made.targets) == 20
+    again = build(
+        files=[file(ROWS[:10], name="a.csv"), file(ROWS[10:], name="b.csv")], derive={"s": SUBJECT}, group="s"
+    )
+    assert again.targets["group"].tolist() == made.targets["group"].tolist()
+
+
 def test_draws_take_whole_groups_and_do_not_depend_on_the_order_of_rows(build):
     first = build(n_groups=6, n_rows=9)
     again = build(list(reversed(ROWS)), n_groups=6, n_rows=9)
@@ -216,6 +258,33 @@ def test_what_is_built_is_read_back_and_fits_its_task(build, tmp_path):
         ({"labels": None}, "labels: none is named"),
         ({"labels": {"fold": "label"}}, "the name 'fold' is taken by the study's own columns"),
         ({"labels": {"group_x": "label"}}, "the name 'group_x' is taken"),
+        (
+            {"splits": {"group": "land"}},
+            r"(?s)splits: the name 'group' is the study's own.*other than group, row, types",
+        ),
+        ({"splits": {"row": "land"}}, "splits: the name 'row' is the study's own"),
+        ({"splits": {"types": "land"}, "type": "city"}, "splits: the name 'types' is the study's own"),
+        (
+            {"labels": {"y": PLACE, "y_x": "label"}},
+            "the column 'y_x' of the target table would be of the position y and the label y_x",
+        ),
+        (
+            {"labels": {"y_x": "label", "y": PLACE}},
+            "the column 'y_x' of the target table would be the label y_x and of",
+        ),
+        ({"labels": {"city": "label"}, "columns": ["city"]}, "would be the label city and the column city of the file"),
+        (
+            {"text": {"statement": 1, "land": 0}, "pair_label": "truth"},
+            "the column 'truth' of the target table would be the label truth and the pair_label",
+        ),
+        ({"pair_label": "fine"}, r"pair_label: fine is named, and text has the one column 'statement'"),
+        ({"derive": {"city": SUBJECT}}, "derive: city: there is a column of that name"),
+        (
+            {"derive": {"s": {**SUBJECT, "from": "statment"}}},
+            "(?s)derive: s: there is no column 'statment'.*name statem",
+        ),
+        ({"derive": {"s": {**SUBJECT, "match": "^("}}}, r"derive: s: \^\( is no regular expression: missing"),
+        ({"derive": {"s": {**SUBJECT, "match": "^.+ is"}}}, r"(?s)derive: s: \^.\+ is has no group.*do:     put round"),
         ({"where": {"label": [1]}}, r"the label 'label' is '1' in all 10 rows"),
         ({"where": {"city": ["Romme"]}}, r"(?s)no cell of the column 'city' is 'Romme'.*did you mean Rome"),
         ({"where": {"city": ["Rome"], "land": ["its land 1"]}}, "where: none of 20 rows is left"),
@@ -292,6 +361,18 @@ def test_a_split_of_its_own_that_leaks_or_lacks_a_part_is_refused(build, own, fi
         build(files={"train": own["train"], "validation": own["dev"]})
     with pytest.raises(DatasetError, match="a list of files is empty"):
         build(files={"train": own["train"], "test": []})
+
+
+def test_further_splits_of_a_data_set_with_a_split_of_its_own_are_refused(build, own):
+    with pytest.raises(
+        DatasetError, match=r"(?s)splits: land is named, and the data set has.*train on the data set's own"
+    ):
+        build(files=own, splits={"land": "city"})
+
+
+def test_a_column_that_is_a_label_already_is_carried_once(build):
+    made = build(labels={"label": "label"}, columns=["label", "lat"]).targets
+    assert list(made)[-2:] == ["label", "lat"]
 
 
 def test_files_of_two_kinds_or_with_other_columns_are_refused(build, treebank, file):

@@ -17,6 +17,8 @@ from linear_probing.tables import REQUIRED, DatasetError
 
 POSITION = "place on the unit sphere: x = cos lat cos lon, y = cos lat sin lon, z = sin lat"
 TREEBANK_TEXT, TREEBANK_SPAN = "text", ("start", "end")
+OWN_SPLITS = ("group", "row", "types")
+"""Splits that the study itself makes: see `linear_probing.splits`."""
 
 
 def build(
@@ -32,6 +34,7 @@ def build(
     type: str | None = None,
     splits: Mapping[str, str | Sequence[str]] | None = None,
     where: Mapping[str, Sequence[Any]] | None = None,
+    derive: Mapping[str, Mapping[str, str]] | None = None,
     columns: Sequence[str] = (),
     n_groups: int | None = None,
     n_rows: int | None = None,
@@ -64,6 +67,9 @@ def build(
         Split to the column, or the two columns, whose blocks are held out as wholes.
     where : mapping, optional
         Column to the cells of rows that are kept.
+    derive : mapping, optional
+        Further column to `from`, a column, and `match`, a regular expression, whose first group there is its cell.
+        It can be named wherever a column can.
     columns : sequence of str
         Further columns that the target table carries, as baselines.
     n_groups, n_rows : int, optional
@@ -76,8 +82,19 @@ def build(
     DatasetError
         If the data cannot be probed as configured; FormatError, which is one, with all rows at fault.
     """
-    labels, splits, where = labels or {}, splits or {}, where or {}
-    table = table_rows.admitted(table_rows.read(files), where)
+    labels, splits, where, derive = labels or {}, splits or {}, where or {}, derive or {}
+    _check_keys(labels, pair_label, columns, splits)
+    # Rows that other columns exclude need not match.
+    table = table_rows.admitted(table_rows.read(files), {name: of for name, of in where.items() if name not in derive})
+    table = table_rows.derived(table, derive)
+    table = table_rows.admitted(table, {name: of for name, of in where.items() if name in derive})
+    if table.own_split and splits:
+        raise DatasetError(
+            f"splits: {next(iter(splits))} is named, and the data set has a split of its own",
+            file=table.files[0].path,
+            likely="folds of a further split would train on the data set's own test part",
+            do="leave splits out, or give all files as one list, to be dealt to folds",
+        )
     if table.is_treebank:
         text, span = text or TREEBANK_TEXT, span or TREEBANK_SPAN
     pairs = _pairs(text, pair_label)
@@ -136,6 +153,9 @@ def _pairs(text: str | Mapping[str, Any] | None, pair_label: str | None) -> dict
     if text is None:
         raise DatasetError("text: no column is named", do="name the column of texts, as `text: statement`")
     if isinstance(text, str):
+        if pair_label is not None:
+            subject = f"pair_label: {pair_label} is named, and text has the one column {text!r}"
+            raise DatasetError(subject, do="leave pair_label out, or give text as {good: 1, bad: 0}")
         return {text: None}
     if pair_label is None or len(set(map(str, text.values()))) < 2:
         subject = "text: several columns, and no pair_label with a different value for each"
@@ -171,6 +191,39 @@ def _text_ids(table: Table, ids: Sequence[str]) -> tuple[list[str], list[int]]:
         first.setdefault(sentence, row)
     named = dict(zip(first, numbered("sentence", len(first)), strict=True))
     return [named[sentence] for sentence in sentences], list(first.values())
+
+
+def _check_keys(
+    labels: Mapping[str, str | Mapping[str, str]],
+    pair_label: str | None,
+    columns: Sequence[str],
+    splits: Mapping[str, str | Sequence[str]],
+) -> None:
+    """Check that no split is called as the study's own, and that no two columns of the target table are to be one."""
+    for name in splits:
+        if name in OWN_SPLITS:
+            raise DatasetError(
+                f"splits: the name {name!r} is the study's own", do=f"give it another than {', '.join(OWN_SPLITS)}"
+            )
+    found: dict[str, str] = {}
+
+    def enter(name: str, what: str) -> None:
+        if name in found:
+            subject = f"the column {name!r} of the target table would be {found[name]} and {what}"
+            raise DatasetError(subject, do="give one of them another name")
+        found[name] = what
+
+    for name, of in labels.items():
+        if isinstance(of, str):
+            enter(name, f"the label {name}")
+        else:
+            for axis in "xyz":
+                enter(f"{name}_{axis}", f"of the position {name}")
+    if pair_label is not None:
+        enter(pair_label, "the pair_label")
+    for name in dict.fromkeys(columns):
+        if labels.get(name) != name:  # a label of its own column is carried already
+            enter(name, f"the column {name} of the file")
 
 
 def _check_names(names: Sequence[str], taken: set[str], table: Table) -> None:

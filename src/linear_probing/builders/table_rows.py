@@ -4,8 +4,9 @@ An error of a cell names where it stands; all of one file's are collected, so th
 """
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from linear_probing.tables import DatasetError
 PARTS = ("train", "dev", "test")
 """Of a data set with a split of its own; dev may be absent."""
 FEATURE = "feat_"
+LONGEST_SHOWN = 80
+"""Characters of a cell that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,62 @@ def read(named: Sequence[Path] | Mapping[str, Sequence[Path]]) -> Table:
         np.repeat(np.arange(len(rows)), sizes),
         np.concatenate([one.lines for one in rows]).astype(np.int64),
     )
+
+
+def derived(table: Table, columns: Mapping[str, Mapping[str, str]]) -> Table:
+    """Return the table with further columns, each made of another by the first group of a regular expression.
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    columns : Mapping
+        The new column to `from`, a column of the files or one that was derived before it, and `match`. The first
+        place in a cell that matches counts.
+
+    Raises
+    ------
+    DatasetError
+        If there is a column of that name, or `match` is no regular expression with a group.
+    FormatError
+        If there is no column `from`; with every row that does not match.
+    """
+    for name, how in columns.items():
+        key = f"derive: {name}"
+        if name in table.cells:
+            subject = f"{key}: there is a column of that name"
+            raise DatasetError(subject, file=table.files[0].path, do="give it another name")
+        pattern = _compiled(how["match"], key, table)
+        cells = table.column(how["from"], key)
+        found = [match[1] if (match := pattern.search(cell)) else None for cell in cells]
+        table.refuse(
+            {
+                row: f"{key}: the cell {cells[row][:LONGEST_SHOWN]!r} of {how['from']} does not match {pattern.pattern}"
+                for row, cell in enumerate(found)
+                if not (cell and cell.strip())
+            },
+            likely="worded otherwise than the rest, or the group matches nothing",
+            do="correct match, or take the row out (where: names the cells that are kept)",
+        )
+        # Every file has the column from here on; its cells are in the table's own frame.
+        files = tuple(replace(rows, cells=rows.cells.assign(**{name: ""})) for rows in table.files)
+        table = replace(table, cells=table.cells.assign(**{name: pd.Series(found, dtype=str)}), files=files)
+    return table
+
+
+def _compiled(match: str, key: str, table: Table) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(match)
+    except re.error as error:
+        subject = f"{key}: {match} is no regular expression: {error}"
+        raise DatasetError(subject, file=table.files[0].path, do="correct match") from error
+    if not pattern.groups:
+        raise DatasetError(
+            f"{key}: {match} has no group",
+            file=table.files[0].path,
+            do="put round brackets around what the column is to hold, as in ^(.+?) has the symbol",
+        )
+    return pattern
 
 
 def admitted(table: Table, conditions: Mapping[str, Sequence[Any]]) -> Table:

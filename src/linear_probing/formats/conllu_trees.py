@@ -19,6 +19,8 @@ from linear_probing.formats.rows import FormatError, Problem, Rows, lines_of, ma
 OWN = ("sentence", "document", "text", "start", "end", "form", "form_lower", "lemma", "upos", "xpos", "deprel")
 PARSERS = {name: DEFAULT_FIELD_PARSERS[name] for name in ("id", "xpos", "feats", "misc")}
 """Heads and enhanced dependencies are not asked for, and take half of the time."""
+UNSPECIFIED = "_"
+"""What stands in a cell that says nothing."""
 CUT = "the file was cut short"
 Parsed = list[tuple[int, Any]]
 
@@ -182,6 +184,9 @@ def _parts(form: str, words: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _cells(word: Any) -> dict[str, str]:
-    named = {name: word[name] or "" for name in ("form", "lemma", "upos", "xpos", "deprel")}
+    said = {name: word[name] or "" for name in ("lemma", "upos", "xpos", "deprel")}
+    named = {name: "" if cell == UNSPECIFIED else cell for name, cell in said.items()}
+    if word["form"] == UNSPECIFIED:  # an underscore of the text, whose lemma is one too
+        named["lemma"] = said["lemma"]
     features = {f"feat_{key}": value or "" for key, value in (word["feats"] or {}).items()}
-    return {**named, "form_lower": word["form"].lower(), **features}
+    return {"form": word["form"], **named, "form_lower": word["form"].lower(), **features}
