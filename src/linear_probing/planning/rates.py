@@ -38,7 +38,8 @@ class Rates:
         Python and imports of a job that fits or counts; of one that extracts, with libraries; per parameter that a twin
         draws, and `read` per byte of weights.
     dataset, dataset_row, tokens, tokens_fetched, tokens_per_text : float
-        A data set that is built, and a target of it; a tokenizer, one that was fetched, which loads more of its library, and a text of it.
+        A data set that is built, and a target of it; a tokenizer, one that was fetched, which loads more of its
+        library, and a text of it.
     shard, flops_cpu, flops_cuda_16, flops_cuda_32 : float
         A shard of a data set with its parity check; and floating point operations a second: of one thread, of a GPU in
         16 bits and in 32.
