@@ -71,6 +71,7 @@ def manifest():
         "configuration": "config/small.yaml",
         "datasets": [TABLES],
         "tokens": [TOKENS],
+        "downloads": [],
         "activations": [STATES],
         "probes": [PROBES, TEXT],
         "transfer": [TRANSFER],
