@@ -231,8 +231,8 @@ def test_a_map_says_what_it_draws_and_what_its_errors_are_of(folder):
     read = tables.read(folder)
     own = pd.concat([read.map, read.map.assign(part="unseen")])
     assert world.note(own, read.map_summary.assign(n=1200), 20) == (
-        "Drawn: 20 of 30 cities, one mention of each, the same at every layer. "
-        "Median error: over all 1,200 mentions of seen and unseen cities."
+        "Drawn: 20 of 30 places, one mention of each, the same at every layer. "
+        "Median error: over all 1,200 mentions of seen and unseen places."
     )
 
 
