@@ -67,7 +67,7 @@ def test_a_second_task_with_places_is_not_mixed_in(places, errors, layers):
 def test_a_caption_of_the_map_takes_its_numbers_from_the_tables(places, errors, layers):
     told = world.caption(places, errors, layers, "atlas", "atlas-random")
     assert "Drawn: 8 of 8 places" in told
-    assert "over all 32 mentions of seen cities" in told
+    assert "over all 32 mentions of seen places" in told
     assert "Median error at layer 6: atlas 1,600 km and atlas-random 4,600 km, without an interval." in told
     assert told.endswith("Probe: ridge regression.")
 
