@@ -19,6 +19,8 @@ DEFAULT = ROOT / "config" / "study.yaml"
 RESULTS = "results"
 STAGES = ("downloads", "datasets", "tokens", "activations", "probes", "transfer")
 """The stages whose folders carry a digest; those of the last ones stand in the study's folder."""
+FLAT = ("downloads", "datasets")
+"""Of these, those whose artefacts stand in the stage's own folder; others stand in a folder of their model."""
 LAST_STAGES = ("statistics", "figures", "report", "paper")
 ON_DEMAND = ("report", "paper")
 """Last stages that nothing but their own target asks for: a study is whole without them."""

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import yaml
 
-from linear_probing.artefacts import RESULTS, STAGES
+from linear_probing.artefacts import FLAT, RESULTS, STAGES
 from linear_probing.stage import StudyError, run
 
 LOCK = Path("dvc.lock")
-DEPTHS = {f"{RESULTS}/{stage}": 1 if stage in ("downloads", "datasets") else 2 for stage in STAGES}
+DEPTHS = {f"{RESULTS}/{stage}": 1 if stage in FLAT else 2 for stage in STAGES}
 """How many folders below an output an artefact's own is."""
 ADD = "dvc remote add --local --default NAME PLACE (a folder, s3://..., ssh://...); or make study, which makes all anew"
 

@@ -20,7 +20,17 @@ from typing import Any
 from tqdm import tqdm
 
 from linear_probing import records, settings
-from linear_probing.artefacts import DEFAULT, LAST_STAGES, MANIFEST, ON_DEMAND, RESULTS, STAGES, Artefacts, manifests
+from linear_probing.artefacts import (
+    DEFAULT,
+    FLAT,
+    LAST_STAGES,
+    MANIFEST,
+    ON_DEMAND,
+    RESULTS,
+    STAGES,
+    Artefacts,
+    manifests,
+)
 from linear_probing.provenance import digest_of_record
 from linear_probing.stage import StudyError, run, sha256
 
@@ -80,7 +90,7 @@ def folders() -> dict[Path, bool]:
     """Return every folder that can be an artefact, and whether its name carries its digest."""
     found: dict[Path, bool] = {}
     for stage in STAGES:
-        depth = "*" if stage == "datasets" else "*/*"
+        depth = "*" if stage in FLAT else "*/*"
         found |= dict.fromkeys((path for path in sorted(Path(RESULTS, stage).glob(depth)) if _is_folder(path)), True)
     for stage in LAST_STAGES:
         places = sorted(Path(RESULTS, "studies").glob(f"*/{stage}"))
@@ -135,7 +145,7 @@ def check_current(study: Artefacts, held: dict[str, set[str]]) -> Iterator[Findi
     """Yield what a study asks for and has not: `held` are the digests of each folder's records."""
     for place, made in study.made.items():
         if not held.get(place):
-            if made.stage in ON_DEMAND:
+            if made.stage in (*ON_DEMAND, "downloads"):  # what was made from a download need not have it beside it
                 continue
             yield Finding(MISSING, place, f"{study.study.file} asks for it")
         elif made.digest not in held[place]:

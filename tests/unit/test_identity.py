@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from linear_probing import artefacts, settings
+from linear_probing import artefacts, records, settings, verification
 from linear_probing.settings import SettingsError
 
 COMMIT = "0123456789" * 4
@@ -96,3 +96,19 @@ def test_no_study_needs_the_tables_of_another(tiny_content, root, monkeypatch, t
         artefacts.identity, "constant", lambda module, name: ("no/such/file",) if name == "OPTIONAL" else ()
     )
     assert artefacts.identity.sources_of("paper") == {}
+
+
+def test_what_is_fetched_is_the_projects_own_and_may_be_absent(tiny_content, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_content["models"]["atlas"] = {**HUB, "dtype": "float32"}
+    paths = artefacts.Artefacts(parsed(tiny_content, root))
+    (folder,) = paths.downloads
+    (tmp_path / folder).mkdir(parents=True)
+    file = tmp_path / folder / "config.json"
+    file.write_text("{}")
+    records.write(tmp_path / paths.record(folder), paths.made[folder], [file])
+    assert [path.as_posix() for path in verification.folders()] == [folder]
+    assert not list(verification.unlisted_files(set(verification.folders())))
+    missing = {found.path for found in verification.check_current(paths, {})}
+    assert folder not in missing
+    assert missing >= set(paths.tables.values())
