@@ -114,6 +114,6 @@ def test_every_study_of_a_real_model_is_planned_without_a_network(bare, monkeypa
     config = f"config/{name}.yaml"
     jobs = bare.planned(config=config)
     assert jobs["downloads"] > 1
-    assert jobs["activations"] == {"gpt2": 3, "llama-3.1-8b-instruct": 8}.get(name, 2)
+    assert jobs["activations"] == {"gpt2": 3, "llama-3.1-8b-instruct": 8, "minilm-ewt": 8}.get(name, 2)
     done = bare.run("python", "-m", "linear_probing.plan", "--config", config, "--rate", "1")
     assert done.returncode == 0, done.stderr
