@@ -66,9 +66,10 @@ def build(study: Study, dataset: Dataset) -> Draft:
     StudyError
         If it reads a file of data/ that its SOURCES do not name.
     """
+    # Before the watch: what is read to find files is the stage's doing, not the builder's.
+    parameters = {**dataset.parameters, **located(dataset)}
     with opened_files() as opened:
         builder = importlib.import_module(f"linear_probing.builders.{dataset.builder}")
-        parameters = {**dataset.parameters, **located(dataset)}
         draft: Draft = builder.build(**parameters, n_folds=study.n_folds, seed=study.seed)
     named = {(ROOT / file).resolve() for file in dataset.files}
     paths = {Path(name).resolve() for name in opened} - named

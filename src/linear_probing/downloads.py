@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -53,13 +54,12 @@ def place(found: Path, folder: Path, patterns: tuple[str, ...]) -> None:
     for path in sorted(found.iterdir()):
         unwanted = any(fnmatch(path.name, pattern) for pattern in UNWANTED)
         if path.is_file() and not unwanted and any(fnmatch(path.name, pattern) for pattern in patterns):
-            whole = path.resolve()  # the hub's cache holds links
-            try:
-                if whole.stat().st_size < LARGE:
-                    raise OSError("small")
-                os.link(whole, folder / path.name)
-            except OSError:  # another disk
-                shutil.copyfile(whole, folder / path.name)
+            whole, target = path.resolve(), folder / path.name  # the hub's cache holds links
+            if whole.stat().st_size >= LARGE:
+                with suppress(OSError):  # another disk
+                    os.link(whole, target)
+            if not target.is_file():
+                shutil.copyfile(whole, target)
 
 
 def check_model(model: Model, folder: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from linear_probing import datasets, settings, tables
+from linear_probing import datasets, settings, sources, tables
 from linear_probing.atlas import lexicon
 from linear_probing.builders import word_class
 from linear_probing.builders.city_statements import derange
@@ -272,3 +272,12 @@ def test_a_source_that_a_builder_does_not_name_is_refused(tiny, monkeypatch):
         function.cache_clear()
     with pytest.raises(StudyError, match=r"word_class reads data/lexicons/verbs.csv, which its SOURCES do not name"):
         datasets.build(tiny, tiny.dataset("word_class"))
+
+
+def test_what_the_stage_reads_to_find_files_is_not_the_builders(study, tmp_path):
+    """Whoever builds a data set first of all reads the list of public data on the way."""
+    file = tmp_path / "own.csv"
+    file.write_text("statement,label,city\n" + "".join(f"X{n} is so.,{n % 2},X{n}\n" for n in range(20)))
+    own = {"files": [str(file)], "text": "statement", "labels": {"truth": "label"}, "group": "city"}
+    sources.known.cache_clear()
+    assert len(datasets.build(study, Dataset("own", "table", own)).targets) == 20

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from linear_probing import downloads, settings, sources
-from linear_probing.fetching import files, hub, packages
+from linear_probing.fetching import files, packages
 from linear_probing.fetching.hub import FetchError
 from linear_probing.language_model import Package
 from linear_probing.sources import Source, SourceError
@@ -246,7 +246,8 @@ def test_a_model_that_is_not_there_is_named(model, serving, tmp_path, change, sa
 
 def test_a_model_whose_download_was_cut_is_whole_after_the_next_run(model, serving, tmp_path):
     with serving(model, faults=["cut"] * 40) as server:
-        assert fetch_model(server, tmp_path / "home").returncode in (0, 1)
+        fetch_model(server, tmp_path / "home")
+        assert len(server.faults) < 40
         server.faults.clear()
         done = fetch_model(server, tmp_path / "home")
     assert done.returncode == 0, done.stderr
@@ -309,5 +310,6 @@ def test_a_package_without_a_model_is_refused():
 def test_nothing_of_how_it_is_fetched_is_in_a_path(tiny_content, root):
     """A better downloader, or another mirror, does not fetch sixteen gigabytes again."""
     study = settings.parse(hub_content(tiny_content), root / "config" / "tiny.yaml")
-    assert study.models[0].download.code == {}
-    assert hub.WANTED  # the patterns are the code's, and a model's files are those of its commit
+    made = study.models[0].download
+    assert (made.code, made.pins) == ({}, {})
+    assert set(made.made_of) == {"repository", "commit", "allow", "sha256"}

@@ -58,9 +58,8 @@ class Resuming:
         # As it is: what a server compresses has other bytes than those that are kept and counted.
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={begin}-"} if begin else {})}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            if (
-                begin and response.status_code == 416
-            ):  # nothing stands behind it: whole, which the digest tells, or wrong
+            # Nothing stands behind it: it is whole, or wrong, which the digest tells.
+            if begin and response.status_code == 416:
                 return
             response.raise_for_status()
             goes_on = response.status_code == 206

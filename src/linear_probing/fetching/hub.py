@@ -14,27 +14,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from linear_probing.identity import PICKLED, TOKENIZER, WEIGHTS
 from linear_probing.language_model import COMMIT
 from linear_probing.stage import StudyError, run
 
-WANTED = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "*.model",
-)
+WANTED = tuple(f"*{name}" if name.startswith(".") else name for name in (*WEIGHTS, *TOKENIZER))
+"""The files that name a model's content: what is in no digest is not fetched."""
 UNWANTED = ("*/*", "consolidated*")
 """What stands in a folder of its own, or is consolidated, is another form of the same weights."""
-ON_REQUEST = {"pickled_weights": ("*.bin",), "remote_code": ("*.py",)}
+ON_REQUEST = {"pickled_weights": tuple(f"*{ending}" for ending in PICKLED), "remote_code": ("*.py",)}
 TOKEN = "HF_TOKEN"
 SITE = "https://huggingface.co"
 

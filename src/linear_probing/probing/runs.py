@@ -59,7 +59,7 @@ def runs_of(study: Study, task: Task, data: Tables, drawn: bool) -> list[Run]:
         What is probed.
     drawn : bool
         Whether the drawn splits are among them: the seeds of the folds, the split by row and the learning curve. Of a
-        data set that comes with a training part of its own nothing is drawn: its parts are what others compare with.
+        data set that comes with a test part of its own nothing is drawn: its parts are what others compare with.
     """
     own = tables.own_parts(data.targets)
     labels, note = labels_of(task, data.targets), "" if own else scarcity(task, data.targets, study.n_folds)
