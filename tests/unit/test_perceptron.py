@@ -75,14 +75,20 @@ def test_a_batch_may_hold_all_rows():
         ({"alpha": -1.0}, "alpha"),
         ({"n_epochs": 0}, "n_epochs"),
         ({"batch_size": 0}, "batch_size"),
-        ({"learning_rate_init": 1e300}, "weights that are not finite"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_parameters_that_cannot_be_are_errors(parameters, message):
     features, odds = drawn(60, 2)
     with pytest.raises(ValueError, match=message):
         PerceptronClassifier(**parameters).fit(features, odds.argmax(axis=1))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_training_that_ends_in_no_numbers_is_an_error():
+    # Every product of a feature and an error is infinite, in whatever order a processor adds them up.
+    features, numbers = drawn(60, 1)
+    with pytest.raises(ValueError, match="weights that are not finite"):
+        PerceptronRegressor(random_state=0).fit(1e20 * np.sign(features), 1e300 + numbers)
 
 
 def test_one_class_is_an_error():
