@@ -140,6 +140,8 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv, or its path as UV=..." >&2; exit 1; }
 	$(LOCK) envs/develop.in -o envs/develop.lock
 	$(LOCK) -c envs/develop.lock envs/study.in -o envs/study.lock
+	$(LOCK) -c envs/develop.lock envs/storage.in -o envs/storage.lock
+	$(LOCK) envs/s3-server.in -o envs/s3-server.lock
 	$(LOCK) envs/notes.in -o envs/notes.lock
 	$(LOCK) --no-deps envs/models.in -o envs/models.lock
 	$(PYTHON) envs/conda.py
