@@ -31,7 +31,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-browser develop models study plan figures gallery references report paper golden verify prune pull atlas check test test-unit \
-	test-workflow validate committed contract architectures bench-chain bench-extraction bench-probes lock clean
+	test-slow test-workflow validate committed contract architectures bench-chain bench-extraction bench-probes lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -97,14 +97,18 @@ check: develop ## style, types and the workflow's own lint
 	$(RUN) $(BIN)/mypy
 	$(RUN) $(BIN)/snakemake --lint
 
-test: develop ## the tests of a change: every tier but the workflow's, and of that its core
-	$(PYTEST) -m '(not workflow or core) and not committed' -n 2 --dist loadgroup
+# A third process works while two wait for a browser or a program that they started.
+test: develop ## the tests of a change: every tier but the slow ones, and of the workflow's its core
+	$(PYTEST) -m '(not workflow or core) and not committed and not slow' -n 3 --dist loadgroup
 
 test-unit: develop ## every test that does not run snakemake
-	$(PYTEST) -m 'not workflow and not committed' -n 2
+	$(PYTEST) -m 'not workflow and not committed and not slow' -n 3 --dist loadgroup
+
+test-slow: develop ## own data and a hub's model from end to end, simulations, other fonts: half a minute and more each
+	$(PYTEST) -m slow -n 2 --dist loadgroup
 
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
-	$(PYTEST) -m workflow -n 2 --dist loadgroup
+	$(PYTEST) -m 'workflow and not slow' -n 2 --dist loadgroup
 
 validate: develop ## the statistics on simulations of known truth, with limits, into docs/validation.md, minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m linear_probing.validation --cores $(CORES) --output docs/validation.md

@@ -6,13 +6,15 @@ The claims are written here, since a run on several processes reads no other con
 import copy
 import importlib.util
 import json
+import logging
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from linear_probing import settings
+from linear_probing import settings, stage
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("nnsight", "nnterp", "torch", "transformers", "accelerate")
@@ -22,6 +24,11 @@ def pytest_addoption(parser):
     parser.addoption("--claims", type=Path, default=None, help="JSON file to write: what holds in this environment")
     parser.addoption("--write-figures", action="store_true", help="write tests/golden/figures anew, to be looked at")
     parser.addoption("--write-documents", action="store_true", help="write the tables in docs/ that tests make")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest, so that processes end together."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -51,6 +58,29 @@ def serving():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.serving
+
+
+@pytest.fixture
+def called(monkeypatch, capsys, caplog):
+    """Return what runs a module's command in this process, which has its packages: exit status, and what it wrote.
+
+    Its log is with what it wrote to standard error.
+    """
+
+    def call(module, *arguments, cwd=None):
+        monkeypatch.setattr("sys.argv", [module, *map(str, arguments)])
+        if cwd is not None:
+            monkeypatch.chdir(cwd)
+        caplog.set_level(logging.INFO)
+        try:
+            stage.run(importlib.import_module(f"linear_probing.{module}").main)
+            status = 0
+        except SystemExit as left:
+            status = left.code
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=status, stdout=printed.out, stderr=printed.err + caplog.text)
+
+    return call
 
 
 @pytest.fixture(scope="session")

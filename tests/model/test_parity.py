@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from transformers import dynamic_module_utils
 
 from linear_probing.fetching import hub
 from linear_probing.fetching.hub import FetchError, model_folder
@@ -12,20 +13,15 @@ from linear_probing.fetching.hub import FetchError, model_folder
 COMMIT = "0" * 39 + "1"
 
 
-def parity(*arguments, **environment):
-    command = [sys.executable, "-m", "linear_probing.parity", *map(str, arguments)]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
-
-
-def test_a_good_model_passes_with_a_line_per_layer(root):
-    done = parity("--model", root / "data" / "models" / "atlas")
+def test_a_good_model_passes_with_a_line_per_layer(root, called):
+    done = called("parity", "--model", root / "data" / "models" / "atlas")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["layer", *map(str, range(7)), "prefix"]
     assert lines[-1] == "prefix trees: hold"
 
 
-def test_a_model_that_differs_fails(saved):
+def test_a_model_that_differs_fails(saved, called, monkeypatch):
     """A model whose own code shifts its states where a batch has more than one text."""
     folder = saved()
     (folder / "own.py").write_text(
@@ -39,26 +35,29 @@ def test_a_model_that_differs_fails(saved):
     text = (folder / "config.json").read_text().replace('"model_type": "llama"', '"model_type": "own"')
     names = '{"auto_map": {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}, '
     (folder / "config.json").write_text(text.replace("{", names, 1))
-    done = parity("--model", folder, "--allow", "remote_code", HF_MODULES_CACHE=str(folder.parent / "modules"))
+    modules = str(folder.parent / "modules")
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", modules)
+    monkeypatch.syspath_prepend(modules)
+    done = called("parity", "--model", folder, "--allow", "remote_code")
     assert done.returncode == 1
     assert "differs" in done.stdout
     assert "ParityError" in done.stderr
     assert "of the layer's greatest, expected at most 2e-05" in done.stderr
 
 
-def test_texts_of_a_file_are_compared(saved, tmp_path):
+def test_texts_of_a_file_are_compared(saved, tmp_path, called):
     (tmp_path / "texts.txt").write_text("one text\n\nanother one\n")
-    done = parity("--model", saved("bert"), "--texts", tmp_path / "texts.txt")
+    done = called("parity", "--model", saved("bert"), "--texts", tmp_path / "texts.txt")
     assert done.returncode == 0, done.stderr
     assert "prefix trees: a later token changes the states before it" in done.stdout
     assert "2 texts" in done.stderr
 
 
 @pytest.mark.parametrize("content", [None, "\n \n"])
-def test_no_texts_are_refused(saved, tmp_path, content):
+def test_no_texts_are_refused(saved, tmp_path, called, content):
     if content:
         (tmp_path / "texts.txt").write_text(content)
-    done = parity("--model", saved(), "--texts", tmp_path / "texts.txt")
+    done = called("parity", "--model", saved(), "--texts", tmp_path / "texts.txt")
     assert done.returncode == 1
     assert "do:     name a text file, one text a line" in done.stderr
 
@@ -69,15 +68,19 @@ def test_a_branch_is_no_commit(revision):
         model_folder("some/model", revision)
 
 
+# The hub's library tries again for half a minute.
+@pytest.mark.slow
 def test_a_model_in_the_hubs_cache_is_used_without_a_network(saved, tmp_path):
     cache = tmp_path / "cache" / "models--some--model" / "snapshots"
     cache.mkdir(parents=True)
     saved().rename(cache / COMMIT)
-    environment = {"HF_HUB_CACHE": str(tmp_path / "cache"), "HF_ENDPOINT": "http://127.0.0.1:9"}
-    done = parity("--model", "some/model", "--revision", COMMIT, **environment)
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    command = [sys.executable, "-m", "linear_probing.parity", "--model", "some/model", "--revision", COMMIT]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_fetched_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")

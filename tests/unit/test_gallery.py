@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -92,11 +90,10 @@ def test_a_missing_file_is_named(drawn, tmp_path, gone):
         ("gallery", "RecordError: tiny has no figures of today's code and configuration", "make figures CONFIG="),
     ],
 )
-def test_what_is_missing_is_named_with_the_command_that_makes_it(root, tmp_path, module, says, do):
+def test_what_is_missing_is_named_with_the_command_that_makes_it(root, tmp_path, called, module, says, do):
     config = root / "config" / "tiny.yaml"
-    command = [sys.executable, "-m", f"linear_probing.{module}", "--config", str(config)]
-    more = ["--output", str(tmp_path / "docs")] if module == "gallery" else []
-    done = subprocess.run([*command, *more], check=False, capture_output=True, text=True, cwd=tmp_path)
+    more = ["--output", tmp_path / "docs"] if module == "gallery" else []
+    done = called(module, "--config", config, *more, cwd=tmp_path)
     assert done.returncode == 1
     assert says in done.stderr
     assert f"do:     {do}" in done.stderr

@@ -31,6 +31,8 @@ from linear_probing import figures, settings
 from linear_probing.drawing import plan, style, tables
 from linear_probing.drawing.tables import COLUMNS
 
+# Pictures are drawn once for the tests that compare them.
+pytestmark = pytest.mark.xdist_group("images")
 WIDTH, BLUR = 240, 1.5
 """Of a picture and of what blurs it, in pixels."""
 
@@ -256,6 +258,7 @@ def test_every_figure_looks_as_its_reference(today, references):
     assert not unlike, "look at them, and if they are as they should be: --write-figures"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", FONTS.values(), ids=FONTS)
 def test_another_font_is_no_difference(drawn, references, look):
     found = differences(drawn(small_tables(), look), references)

@@ -2,8 +2,6 @@
 
 import json
 import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -317,30 +315,25 @@ def test_a_folder_without_weights_is_guessed_and_marked(tmp_path):
     )
 
 
-def command(*options, cwd):
-    line = [sys.executable, "-m", "linear_probing.plan", *options]
-    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=cwd)
-
-
-def test_a_configuration_that_does_not_load_says_so_itself(tmp_path, root):
+def test_a_configuration_that_does_not_load_says_so_itself(tmp_path, root, called):
     file = tmp_path / "study.yaml"
     file.write_text("name: x\nseeds: 3\n")
     with pytest.raises(SettingsError):
         settings.load(file)
-    ended = command("--config", str(file), "--rate", "1", cwd=tmp_path)
+    ended = called("plan", "--config", str(file), "--rate", "1", cwd=tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.startswith("SettingsError: ")
     assert "do:     correct the configuration" in ended.stderr
     assert not ended.stdout
-    ended = command("--config", str(root / "config" / "tiny.yaml"), "--rate", "0", cwd=tmp_path)
+    ended = called("plan", "--config", str(root / "config" / "tiny.yaml"), "--rate", "0", cwd=tmp_path)
     assert ended.returncode == 1
     assert "do:     say a speed" in ended.stderr
 
 
-def test_the_command_prints_what_json_holds(tmp_path, root):
+def test_the_command_prints_what_json_holds(tmp_path, root, called):
     options = ["--config", str(root / "config" / "gpt2.yaml"), "--rate", "1.5", "--cores", "3"]
-    found = json.loads(command(*options, "--json", cwd=tmp_path).stdout)
-    text = command(*options, cwd=tmp_path).stdout
+    found = json.loads(called("plan", *options, "--json", cwd=tmp_path).stdout)
+    text = called("plan", *options, cwd=tmp_path).stdout
     assert (found["study"], found["cores"], found["rate"]) == ("gpt2", 3, 1.5)
     assert text.startswith("gpt2 (")
     assert "on 3 cores" in text

@@ -139,6 +139,7 @@ def test_a_study_that_lacks_something_has_a_page(tiny, small, tmp_path, changed)
     assert data_of(text)["tasks"] == {"cities.truth": "Truth of “X is in C”", "place.position": "Place of a city"}
 
 
+@pytest.mark.slow
 def test_thirty_models_stay_light(tiny, small, tmp_path):
     found = small.study()
     names = [f"model-{n:02}" for n in range(30)]

@@ -53,7 +53,7 @@ def test_an_error_has_the_form_that_a_person_can_act_on():
     "stage_name",
     ["datasets", "tokens", "activations", "probes", "transfer", "statistics", "figures", "report", "paper"],
 )
-def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_name):
+def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, called, stage_name):
     arguments = {
         "datasets": ["--dataset", "x"],
         "tokens": ["--model", "x", "--dataset", "x"],
@@ -66,8 +66,7 @@ def test_every_command_ends_with_an_error_of_ours_and_exit_1(tmp_path, stage_nam
         "paper": ["--statistics", "x", "--figures", "x"],
     }[stage_name]
     output = tmp_path / "out"
-    command = [sys.executable, "-m", f"linear_probing.{stage_name}", "--config", str(tmp_path / "none.yaml")]
-    done = subprocess.run([*command, "--output", str(output), *arguments], check=False, capture_output=True, text=True)
+    done = called(stage_name, "--config", tmp_path / "none.yaml", "--output", output, *arguments)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-3:] == [
         "SettingsError: no configuration: No such file or directory",

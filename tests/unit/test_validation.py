@@ -22,6 +22,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert [one.subject.split()[-1] for one in checks] == ["auroc", "auroc", "r2", "macro_f1"]
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_under_the_null_and_those_of_a_wrong_test_are_not():
     kept(p_values.uniformity(100, 1))
 

@@ -59,7 +59,7 @@ def point_to(monkeypatch, url):
     monkeypatch.setenv("PROBING_MIRROR", url)
 
 
-@pytest.mark.core
+@pytest.mark.slow
 def test_a_study_of_a_hubs_model_runs_and_then_again_without_a_network(fetching, monkeypatch):
     clone, server = fetching
     config = f"config/{FETCHED}"

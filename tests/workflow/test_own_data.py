@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-pytestmark = [pytest.mark.workflow, pytest.mark.core]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 
 @pytest.fixture
