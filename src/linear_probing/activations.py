@@ -208,7 +208,8 @@ def main() -> None:
     ]
     start = time.monotonic()
     with devices.held(gpus(arguments.gpus, model)) as names:
-        run_jobs(jobs, study, model, arguments.shard, threads=arguments.threads, devices=names)
+        taken = {"devices": names, "devices_since": records.moment(time.time())}
+        run_jobs(jobs, study, model, arguments.shard, threads=arguments.threads, **taken)
     LOG.info("%s: %.1f s", model.name, time.monotonic() - start)
 
 
