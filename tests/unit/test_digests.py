@@ -61,7 +61,7 @@ def changed_paths(content, path, change):
         (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations", "probes", "transfer"}),
         (lambda c: c["models"]["atlas"].update(stored_dtype="float16"), {"activations", "probes", "transfer"}),
         (lambda c: c["models"]["atlas"].update(prefix_trees=False), {"activations", "probes", "transfer"}),
-        (lambda c: c["models"]["atlas"].update(tokens_per_batch=64, device="cuda"), set()),
+        (lambda c: c["models"]["atlas"].update(tokens_per_batch=64, device="auto", gpus=2), set()),
         (lambda c: c["models"]["atlas"].update(chat=True), {"tokens", "activations", "probes", "transfer"}),
         (lambda c: c["datasets"]["place"].update(position="mean"), {"tokens", "activations", "probes"}),
         (lambda c: c["datasets"]["place"].update(n_cities=130), {"tables", "tokens", "activations", "probes"}),

@@ -149,6 +149,13 @@ def test_a_model_with_shards_has_a_job_for_each(tiny_content, root, tmp_path, mo
     assert len({sign for job in found for sign in job.signs}) == 2 * 3 * 4
 
 
+@pytest.mark.parametrize(("device", "gpus", "expected"), [("cpu", {}, 0), ("auto", {}, 1), ("auto", {"gpus": 2}, 2)])
+def test_a_job_asks_for_the_gpus_that_its_model_is_spread_over(tiny_content, root, device, gpus, expected):
+    tiny_content["models"]["atlas"].update(device=device, **gpus)
+    study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    assert {job.gpus for job in jobs.Jobs(study).extractions()} == {expected}, "the twin's too"
+
+
 def test_a_split_that_the_card_does_not_have_is_refused_before_any_job(tiny, tiny_content, root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     card = tmp_path / artefacts.Artefacts(tiny).tables["cities"] / "card.json"

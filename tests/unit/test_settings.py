@@ -41,6 +41,8 @@ def change(content, path, value):
         (("models", "atlas", "shards"), 0, "shards"),
         (("models", "atlas", "tokens_per_batch"), 0, "tokens_per_batch"),
         (("models", "atlas", "device"), "tpu", "tpu"),
+        (("models", "atlas", "gpus"), 0, "gpus"),
+        (("models", "atlas", "gpus"), 2, "models.atlas.gpus: 2 with device cpu, which uses 0"),
         (("models", "atlas", "layers"), [7], "7 is not a layer of atlas"),
         (("models", "atlas", "allow"), ["everything"], "everything"),
         (("models", "atlas", "blocks"), "model layers", "model layers"),

@@ -29,7 +29,7 @@ for EXTRACTION in JOBS.extractions():
         shell:
             "python -m linear_probing.activations --config {params.config:q} --model {params.model}"
             " --tokens {params.tokens} --output {params.folders} --shard {params.shard}"
-            " --threads {threads} 2> {log}"
+            " --gpus {resources.gpu} --threads {threads} 2> {log}"
 
 
 rule activations:
