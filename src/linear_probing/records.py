@@ -194,6 +194,18 @@ def check_replaceable(folder: Path, name: str | None = None) -> None:
         )
 
 
+_KNOWN: dict[int, tuple[Study, artefacts.Artefacts]] = {}
+"""The artefacts of the study that was asked for last, by its identity, which it keeps while it stands here."""
+
+
+def _paths_of(study: Study) -> artefacts.Artefacts:
+    """Return a study's artefacts, computed once: an extraction asks for each of its data sets."""
+    if id(study) not in _KNOWN:
+        _KNOWN.clear()
+        _KNOWN[id(study)] = study, artefacts.Artefacts(study)
+    return _KNOWN[id(study)][1]
+
+
 def today(study: Study, stage: str, output: Path, inputs: Sequence[Path]) -> Made | None:
     """Return what an output is made of; None for one outside results, which is by hand and has no record.
 
@@ -206,7 +218,7 @@ def today(study: Study, stage: str, output: Path, inputs: Sequence[Path]) -> Mad
     if place.is_absolute() or place.parts[0] != artefacts.RESULTS:
         return None
     artefacts.check_checkout(Path.cwd())
-    paths = artefacts.Artefacts(study)
+    paths = _paths_of(study)
     made = paths.made.get(place.as_posix())
     if made is None or made.stage != stage:
         raise RecordError(

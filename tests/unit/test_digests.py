@@ -262,5 +262,6 @@ def test_a_constant_is_read_with_and_without_its_type(package, text):
     assert provenance.constant("one", "X") == ("a", "b")
     assert provenance.constant("one", "Y") is None
     (package / "one.py").write_text("X = tuple(range(3))\n")
+    provenance._body.cache_clear()
     with pytest.raises(ValueError, match="malformed"):
         provenance.constant("one", "X")
