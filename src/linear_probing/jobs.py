@@ -64,7 +64,7 @@ class Captions:
     def _entry(self, figure: str) -> dict[str, str]:
         try:
             return dict(json.loads(self.file.read_text(encoding="utf-8"))[figure])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
 
 
@@ -132,7 +132,7 @@ class Jobs(Artefacts):
         try:
             content = json.loads(Path(self.figures).with_name(MANIFEST).read_text(encoding="utf-8"))
             named = Path(content["configuration"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         with suppress(StudyError):
             if named.resolve() != self.study.file.resolve() and settings.load(named).name == self.study.name:
