@@ -84,7 +84,8 @@ def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
             f"expected one configuration file, found {found}", do="write one file and name it by --configfile"
         )
     path = Path(named[0]).resolve() if named else DEFAULT
-    return shown(path)
+    found = shown(path)
+    return path if str(found).startswith("-") else found  # a command would take it for an option
 
 
 def folder_of(which: str, name: str | int) -> Callable[..., str]:
