@@ -9,6 +9,8 @@ TEXTS ?=
 DEVICE ?= cpu
 SHAPE ?= gpt2
 BENCH ?=
+OSV ?=
+FUZZ ?=
 
 # A study is some fifty short jobs, the tests hundreds: where a container's variable forbids byte code, each compiles for
 # 3 to 8 s what it imports.
@@ -30,11 +32,11 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser develop models study plan figures gallery references report paper golden verify prune pull atlas check test test-unit \
-	test-slow test-workflow validate committed contract architectures bench-chain bench-extraction bench-probes lock clean
+# Every target with a line of help; none is a file.
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 	@echo "Variables: CONFIG=$(CONFIG) (of study, plan, figures, report and paper), CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
 
 setup: ## make .venv as envs/study.lock has it; does nothing when it is there
@@ -110,6 +112,13 @@ test-slow: develop ## own data and a hub's model from end to end, simulations, o
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
 	$(PYTEST) -m 'workflow and not slow' -n 2 --dist loadgroup
 
+fuzz: develop ## thousands of examples of what may be read: configurations, data files, spans, damaged bytes; minutes (FUZZ=options of pytest)
+	$(PYTEST)/fuzz --hypothesis-profile nightly -n 2 --dist load $(FUZZ)
+
+audit: ## are there known vulnerabilities in what envs/*.lock pin? asks api.osv.dev, in .venv-audit (OSV=another address)
+	@$(PYTHON) envs/install.py envs/audit.lock --environment .venv-audit
+	@.venv-audit/bin/python envs/audit.py $(if $(OSV),--osv-url "$(OSV)")
+
 validate: develop ## the statistics on simulations of known truth, with limits, into docs/validation.md, minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m linear_probing.validation --cores $(CORES) --output docs/validation.md
 
@@ -146,6 +155,7 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 	$(LOCK) -c envs/develop.lock envs/study.in -o envs/study.lock
 	$(LOCK) -c envs/develop.lock envs/storage.in -o envs/storage.lock
 	$(LOCK) envs/s3-server.in -o envs/s3-server.lock
+	$(LOCK) --no-emit-package pip envs/audit.in -o envs/audit.lock
 	$(LOCK) envs/notes.in -o envs/notes.lock
 	$(LOCK) --no-deps envs/models.in -o envs/models.lock
 	$(PYTHON) envs/conda.py

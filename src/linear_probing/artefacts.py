@@ -97,7 +97,7 @@ class Artefacts:
         """
         try:
             content = json.loads(card.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return
         for task in self._tasks[dataset]:
             wrong = [split for split in task.splits if split not in content["splits"]]
@@ -278,7 +278,7 @@ def manifests() -> dict[str, dict[str, Any]]:
             if not all(isinstance(place, str) for stage in STAGES for place in [*content[stage]]):
                 raise TypeError("an entry is no list of folders")
             found[path.parent.name] = content
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StudyError(
                 f"{MANIFEST} cannot be read: {error}",
                 file=path,

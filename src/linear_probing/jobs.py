@@ -64,7 +64,7 @@ class Captions:
     def _entry(self, figure: str) -> dict[str, str]:
         try:
             return dict(json.loads(self.file.read_text(encoding="utf-8"))[figure])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
 
 
@@ -84,7 +84,8 @@ def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
             f"expected one configuration file, found {found}", do="write one file and name it by --configfile"
         )
     path = Path(named[0]).resolve() if named else DEFAULT
-    return shown(path)
+    found = shown(path)
+    return path if str(found).startswith("-") else found  # a command would take it for an option
 
 
 def folder_of(which: str, name: str | int) -> Callable[..., str]:
@@ -132,7 +133,7 @@ class Jobs(Artefacts):
         try:
             content = json.loads(Path(self.figures).with_name(MANIFEST).read_text(encoding="utf-8"))
             named = Path(content["configuration"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         with suppress(StudyError):
             if named.resolve() != self.study.file.resolve() and settings.load(named).name == self.study.name:

@@ -200,7 +200,7 @@ class Model:
             content = json.loads(path.read_text(encoding="utf-8"))
             content = {**content, **content.get("text_config", {})}
             return next((int(content[key]) for key in keys if content.get(key) is not None), None)
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise SettingsError(
                 f"model {self.name} has no readable config.json: {error}",
                 file=path,

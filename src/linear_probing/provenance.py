@@ -111,7 +111,7 @@ def _remembered() -> dict[str, list[Any]]:
     try:
         found = dict(json.loads(MEMORY.read_text(encoding="utf-8")))
         return {name: entry for name, entry in found.items() if isinstance(entry, list) and entry}
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 

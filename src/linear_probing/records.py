@@ -62,7 +62,7 @@ def read(path: Path) -> dict[str, Any]:
         if sound and isinstance(record["stage"], str) and isinstance(record["digest"], str):
             return dict(record)
         problem = "a field is of another kind"
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         problem = repr(error)
     raise RecordError(
         f"{path.name} is no record: {problem}",
@@ -315,9 +315,9 @@ def is_run(path: Path) -> bool:
 def _read_run(path: Path) -> dict[str, Any] | None:
     try:
         run = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
-    return run if run.keys() >= RUN_FIELDS else None
+    return run if run.keys() >= RUN_FIELDS and isinstance(run["files"], dict) else None
 
 
 def finished(file: Path, made: Made) -> bool:

@@ -3,14 +3,22 @@
 import hashlib
 import logging
 import os
+import re
 import resource
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 MESSAGE_INDENT = "\n  "
+LOGIN = re.compile(r"(?<=://)[^/\s'\"]+@")
+SECRET = re.compile(r".*(TOKEN|PASSWORD|SECRET|API_KEY|ACCESS_KEY)(_ID)?")
+"""Names of environment variables whose values are said nowhere, beside logins in URLs."""
+LEAST_SECRET = 6
+"""Characters: what is shorter stands in any text."""
 
 
 class StudyError(Exception):
@@ -65,8 +73,38 @@ def count(text: str) -> int:
     return number
 
 
+def without_secrets(text: str) -> str:
+    """Return a text without the logins of URLs and the values of environment variables that are secrets by their name.
+
+    Examples
+    --------
+    >>> without_secrets("from http://someone:word@host/path")
+    'from http://***@host/path'
+    """
+    for name, value in os.environ.items():
+        if SECRET.fullmatch(name.upper()) and len(value.strip()) >= LEAST_SECRET:
+            text = text.replace(value.strip(), "***")
+    return LOGIN.sub("***@", text)
+
+
+def _hide_secrets() -> None:
+    """Let no logger of any library write one: pooch and the hub's client name whole URLs, with a mirror's password."""
+    made = logging.getLogRecordFactory()
+
+    def record(*arguments: Any, **named: Any) -> logging.LogRecord:
+        one = made(*arguments, **named)
+        one.msg, one.args = without_secrets(one.getMessage()), ()
+        return one
+
+    logging.setLogRecordFactory(record)
+
+
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's `main` as a command: log to standard error; an error of ours without a traceback, exit 1."""
+    """Run a stage's `main` as a command: log to standard error; an error of ours without a traceback, exit 1.
+
+    Neither log nor error nor traceback says a secret of the environment: they go to files that are shared.
+    """
+    _hide_secrets()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
@@ -75,7 +113,10 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except StudyError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.write(without_secrets(f"{type(error).__name__}: {error}\n"))
+        sys.exit(1)
+    except Exception:
+        sys.stderr.write(without_secrets(traceback.format_exc()))
         sys.exit(1)
 
 
