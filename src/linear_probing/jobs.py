@@ -84,8 +84,8 @@ def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
             f"expected one configuration file, found {found}", do="write one file and name it by --configfile"
         )
     path = Path(named[0]).resolve() if named else DEFAULT
-    found = shown(path)
-    return path if str(found).startswith("-") else found  # a command would take it for an option
+    # Whole where a command would take it for an option.
+    return path if str(shown(path)).startswith("-") else shown(path)
 
 
 def folder_of(which: str, name: str | int) -> Callable[..., str]:

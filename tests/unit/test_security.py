@@ -365,6 +365,10 @@ def test_a_pickle_that_runs_code_is_not_read(tmp_path, name):
     (folder / "model.safetensors").write_bytes(b"none")
     with pytest.raises(ModelError, match="cannot be loaded"):
         models.load(settings.Model("evil", folder, "float32"))
+    # Where it is allowed, transformers reads tensors alone.
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError):
+        models.load(settings.Model("evil", folder, "float32", allow=("pickled_weights",)))
     assert not marker.exists()
 
 
