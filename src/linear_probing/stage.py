@@ -2,44 +2,27 @@
 
 import hashlib
 import logging
-import os
 import resource
-import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
-MESSAGE_INDENT = "\n  "
+from linear_probing.errors import AGAIN, StudyError, explained
+from linear_probing.replacing import replace_file, replace_folder
+
+__all__ = ["StudyError", "count", "peak_memory_gb", "replace_file", "replace_folder", "run", "sha256"]
+"""Stages take errors and files from here, which no digest counts."""
 
 
-class StudyError(Exception):
-    """An error that a person can act on.
+class StoppedError(StudyError):
+    """A command that was told to end before it was done."""
 
-    Parameters
-    ----------
-    subject : str
-        What is wrong: its name, what was found, what was expected.
-    file : Path or str, optional
-        The file in question.
-    likely : str, optional
-        The likely cause.
-    do : str, optional
-        What to do now.
-    """
 
-    def __init__(
-        self,
-        subject: str,
-        *,
-        file: Path | str | None = None,
-        likely: str | None = None,
-        do: str | None = None,
-    ) -> None:
-        self.subject = subject
-        named = (("file:  ", file), ("likely:", likely), ("do:    ", do))
-        lines = [f"{name} {value}" for name, value in named if value is not None]
-        super().__init__(MESSAGE_INDENT.join([subject, *lines]))
+class _Told(BaseException):
+    """Raised where the work stands when SIGTERM arrives; no `Exception`, so that no stage takes it for an error."""
 
 
 def count(text: str) -> int:
@@ -66,17 +49,47 @@ def count(text: str) -> int:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's `main` as a command: log to standard error; an error of ours without a traceback, exit 1."""
+    """Run a stage's `main` as a command: log to standard error; errors of ours and of the machine without traceback.
+
+    Exit codes are those of a shell: 1 after an error, 130 after SIGINT and 143 after SIGTERM, which a scheduler sends
+    before it kills. Both end the command in order: what is being written is removed.
+    """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
     for talkative in ("httpx", "httpx2", "fontTools"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    before = signal.signal(signal.SIGTERM, _told)
     try:
         main()
     except StudyError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        sys.exit(1)
+        _end(error, 1)
+    except _Told:
+        _end(_stopped("SIGTERM", "a scheduler, as time or memory was used up, or a person ended it"), 143)
+    except KeyboardInterrupt:
+        _end(_stopped("SIGINT", "Ctrl-C"), 130)
+    except Exception as error:
+        told = explained(error)
+        if told is None:
+            raise
+        _end(told, 1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _told(number: int, frame: FrameType | None) -> Any:
+    """Take SIGTERM once: a second one must not stop the removal of what the first one ended."""
+    signal.signal(number, signal.SIG_IGN)
+    raise _Told
+
+
+def _stopped(name: str, likely: str) -> StoppedError:
+    return StoppedError(f"told to end by {name} before it was done", likely=likely, do=AGAIN)
+
+
+def _end(error: StudyError, code: int) -> None:
+    sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    sys.exit(code)
 
 
 def peak_memory_gb() -> float:
@@ -89,41 +102,3 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, read piece by piece."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _beside(final: Path) -> Path:
-    final.parent.mkdir(parents=True, exist_ok=True)
-    return final.parent / f".{final.name}.{os.getpid()}.tmp"
-
-
-@contextmanager
-def replace_folder(final: Path) -> Iterator[Path]:
-    """Give an empty folder beside `final` and rename it to `final` if the block succeeds.
-
-    A failed or killed block leaves `final` as it was; a failed one leaves nothing else behind.
-    """
-    temporary = _beside(final)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if final.exists():
-            old = final.parent / f".{final.name}.{os.getpid()}.old"
-            final.rename(old)
-            temporary.rename(final)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def replace_file(final: Path) -> Iterator[Path]:
-    """Give a path beside `final` and rename what was written there to `final` if the block succeeds."""
-    temporary = _beside(final)
-    try:
-        yield temporary
-        temporary.replace(final)
-    finally:
-        temporary.unlink(missing_ok=True)
