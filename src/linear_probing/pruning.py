@@ -19,11 +19,13 @@ from tqdm import tqdm
 
 from linear_probing import records, settings
 from linear_probing.artefacts import DEFAULT, MANIFEST, RESULTS, STAGES, Artefacts, manifests
+from linear_probing.replacing import remove_dead
 from linear_probing.settings import Study
 from linear_probing.stage import StudyError, run
 from linear_probing.verification import (
     DAMAGED,
     FOREIGN,
+    LEFT,
     MISSING,
     OF_A_STUDY,
     Finding,
@@ -73,6 +75,25 @@ def check_lock() -> None:
         )
 
 
+def remove_leftovers() -> None:
+    """Remove what killed jobs of this host left half written.
+
+    Raises
+    ------
+    PruningError
+        If something is being written, or its process is of another host: DVC would version it.
+    """
+    written = remove_dead(records.tops())
+    if written:
+        one = written[0]
+        raise PruningError(
+            f"{one.final} is being written by {one.writer}, or was when that was killed",
+            file=one.folder,
+            likely=f"a job runs on {one.host}, or ran there: from another host nobody can tell",
+            do="wait for it; if no job of this study runs there, delete that folder, and prune again",
+        )
+
+
 def check_own(superseded: list[Path]) -> None:
     """Check that nothing stands among the results of the stages that would be lost or versioned without a record.
 
@@ -86,7 +107,7 @@ def check_own(superseded: list[Path]) -> None:
     with tqdm(disable=True) as progress:
         for folder, in_name in folders().items():
             if folder in superseded:  # all of it is read: it is about to be removed
-                found += [one for one in check_folder(folder, in_name, progress) if one.kind != MISSING]
+                found += [one for one in check_folder(folder, in_name, progress) if one.kind not in (MISSING, LEFT)]
             elif in_name:
                 found += [Finding(FOREIGN, path.as_posix(), "") for path in records.unlisted(folder)]
     if found:
@@ -105,9 +126,10 @@ def prune(stay: set[str]) -> list[Path]:
     Raises
     ------
     PruningError
-        Before anything is removed, as `check_lock` and `check_own` do.
+        Before any artefact is removed, as `check_lock`, `remove_leftovers` and `check_own` do.
     """
     check_lock()
+    remove_leftovers()
     superseded = [folder for folder, in_name in folders().items() if in_name or not stay]
     superseded = [folder for folder in superseded if folder.as_posix() not in stay and any(folder.iterdir())]
     check_own(superseded)

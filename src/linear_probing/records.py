@@ -22,6 +22,7 @@ from typing import Any
 
 from linear_probing import artefacts, provenance
 from linear_probing.provenance import LOCK, Made
+from linear_probing.replacing import leftover
 from linear_probing.settings import Study
 from linear_probing.stage import StudyError, peak_memory_gb, replace_file, replace_folder, sha256
 
@@ -72,10 +73,25 @@ def read(path: Path) -> dict[str, Any]:
     )
 
 
+def is_top(path: Path) -> bool:
+    """Return whether a path below the results is one that may be a link to another disk: a stage's."""
+    return path.name in (*artefacts.STAGES, "studies", RUNS)
+
+
+def tops() -> list[Path]:
+    """Return the folder of results, and those of stages that are links to other disks."""
+    results = Path(artefacts.RESULTS)
+    return [results, *(path for path in sorted(results.glob("*")) if path.is_symlink() and is_top(path))]
+
+
 def entries(folder: Path) -> list[Path]:
-    """Return all that stands below a folder but the folders: files, and links, which are not followed."""
+    """Return all that stands below a folder but the folders: files, and links, which are not followed.
+
+    What is being written, or was when its process was killed, is none of them: `replacing` looks after it.
+    """
     found = []
     for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if leftover(Path(root, name)) is None]
         links = (name for name in folders if Path(root, name).is_symlink())
         found += [Path(root, name) for name in (*files, *links)]
     return sorted(found)
@@ -180,7 +196,15 @@ def check_replaceable(folder: Path, name: str | None = None) -> None:
     ------
     RecordError
         With the first file that is not: it would be lost.
+
+    Notes
+    -----
+    One of several files that each have a record is written before it. Of a job that was killed between the two, what
+    stands under a name that carries its digest and the file's number is what the job makes again, byte for byte.
     """
+    file = folder / (name or "")
+    if name and file.is_file() and not file.is_symlink() and not file.with_suffix(artefacts.RECORD_SUFFIX).exists():
+        return
     own, own_records = files_of(folder), find(folder)
     for path in [folder] if folder.is_symlink() or folder.is_file() else entries(folder):
         found = str(path.relative_to(folder)) if path != folder else folder.name
@@ -324,6 +348,12 @@ def finished(file: Path, made: Made) -> bool:
     """Return whether a file of an artefact is what the record of its making says, under the same digest."""
     run = read_run(file, made.digest)
     return run is not None and run.get("files", {}).get(file.name) == sha256(file)
+
+
+def is_written(file: Path) -> bool:
+    """Return whether a file is, to the byte, what the record of its making says that a job wrote there."""
+    run = _read_run(run_of(file))
+    return run is not None and file.is_file() and run["files"].get(file.name) == sha256(file)
 
 
 def write_run(artefact: Path, made: Made, start: float, files: Mapping[str, str], **details: Any) -> None:

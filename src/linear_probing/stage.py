@@ -5,15 +5,19 @@ import logging
 import os
 import re
 import resource
-import shutil
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-MESSAGE_INDENT = "\n  "
+from linear_probing.errors import AGAIN, StudyError, explained
+from linear_probing.replacing import replace_file, replace_folder
+
+__all__ = ["StudyError", "count", "peak_memory_gb", "replace_file", "replace_folder", "run", "sha256"]
+"""Stages take errors and files from here, which no digest counts."""
 LOGIN = re.compile(r"(?<=://)[^/\s'\"]+@")
 SECRET = re.compile(r".*(TOKEN|PASSWORD|SECRET|API_KEY|ACCESS_KEY)(_ID)?")
 """Names of environment variables whose values are said nowhere, beside logins in URLs."""
@@ -21,33 +25,12 @@ LEAST_SECRET = 6
 """Characters: what is shorter stands in any text."""
 
 
-class StudyError(Exception):
-    """An error that a person can act on.
+class StoppedError(StudyError):
+    """A command that was told to end before it was done."""
 
-    Parameters
-    ----------
-    subject : str
-        What is wrong: its name, what was found, what was expected.
-    file : Path or str, optional
-        The file in question.
-    likely : str, optional
-        The likely cause.
-    do : str, optional
-        What to do now.
-    """
 
-    def __init__(
-        self,
-        subject: str,
-        *,
-        file: Path | str | None = None,
-        likely: str | None = None,
-        do: str | None = None,
-    ) -> None:
-        self.subject = subject
-        named = (("file:  ", file), ("likely:", likely), ("do:    ", do))
-        lines = [f"{name} {value}" for name, value in named if value is not None]
-        super().__init__(MESSAGE_INDENT.join([subject, *lines]))
+class _Told(BaseException):
+    """Raised where the work stands when SIGTERM arrives; no `Exception`, so that no stage takes it for an error."""
 
 
 def count(text: str) -> int:
@@ -100,9 +83,11 @@ def _hide_secrets() -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's `main` as a command: log to standard error; an error of ours without a traceback, exit 1.
+    """Run a stage's `main` as a command: log to standard error; errors of ours and of the machine without traceback.
 
-    Neither log nor error nor traceback says a secret of the environment: they go to files that are shared.
+    Exit codes are those of a shell: 1 after an error, 130 after SIGINT and 143 after SIGTERM, which a scheduler sends
+    before it kills. Both end the command in order: what is being written is removed. Neither log nor error nor
+    traceback says a secret of the environment: they go to files that are shared.
     """
     _hide_secrets()
     logging.basicConfig(
@@ -110,14 +95,36 @@ def run(main: Callable[[], None]) -> None:
     )
     for talkative in ("httpx", "httpx2", "fontTools"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    before = signal.signal(signal.SIGTERM, _told)
     try:
         main()
     except StudyError as error:
-        sys.stderr.write(without_secrets(f"{type(error).__name__}: {error}\n"))
-        sys.exit(1)
-    except Exception:
-        sys.stderr.write(without_secrets(traceback.format_exc()))
-        sys.exit(1)
+        _end(error, 1)
+    except _Told:
+        _end(_stopped("SIGTERM", "a scheduler, as time or memory was used up, or a person ended it"), 143)
+    except KeyboardInterrupt:
+        _end(_stopped("SIGINT", "Ctrl-C"), 130)
+    except Exception as error:
+        told = explained(error)
+        _end(told or traceback.format_exc(), 1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _told(number: int, frame: FrameType | None) -> Any:
+    """Take SIGTERM once: a second one must not stop the removal of what the first one ended."""
+    signal.signal(number, signal.SIG_IGN)
+    raise _Told
+
+
+def _stopped(name: str, likely: str) -> StoppedError:
+    return StoppedError(f"told to end by {name} before it was done", likely=likely, do=AGAIN)
+
+
+def _end(error: StudyError | str, code: int) -> None:
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}\n"
+    sys.stderr.write(without_secrets(text))
+    sys.exit(code)
 
 
 def peak_memory_gb() -> float:
@@ -130,41 +137,3 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, read piece by piece."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _beside(final: Path) -> Path:
-    final.parent.mkdir(parents=True, exist_ok=True)
-    return final.parent / f".{final.name}.{os.getpid()}.tmp"
-
-
-@contextmanager
-def replace_folder(final: Path) -> Iterator[Path]:
-    """Give an empty folder beside `final` and rename it to `final` if the block succeeds.
-
-    A failed or killed block leaves `final` as it was; a failed one leaves nothing else behind.
-    """
-    temporary = _beside(final)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if final.exists():
-            old = final.parent / f".{final.name}.{os.getpid()}.old"
-            final.rename(old)
-            temporary.rename(final)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def replace_file(final: Path) -> Iterator[Path]:
-    """Give a path beside `final` and rename what was written there to `final` if the block succeeds."""
-    temporary = _beside(final)
-    try:
-        yield temporary
-        temporary.replace(final)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -32,16 +32,19 @@ from linear_probing.artefacts import (
     manifests,
 )
 from linear_probing.provenance import digest_of_record
+from linear_probing.replacing import Leftover, leftover, leftovers
 from linear_probing.stage import StudyError, run, sha256
 
 LOG = logging.getLogger("verification")
-STALE, DAMAGED, MISSING, FOREIGN = "stale", "damaged", "missing", "foreign"
+STALE, DAMAGED, MISSING, FOREIGN, LEFT = "stale", "damaged", "missing", "foreign", "left"
 DO = {
     STALE: "`python -m linear_probing.provenance explain FOLDER` says why; run snakemake, then `make prune`",
     DAMAGED: "delete the folder and run snakemake, or `dvc checkout FOLDER`",
     MISSING: "delete the folder, if its record is there, and run snakemake; ask for what nothing needs by its"
     " record: snakemake --cores 2 FOLDER/record.json",
     FOREIGN: "move it out of results, or delete it",
+    LEFT: "wait for the job that writes it; if none does, run snakemake and `make prune`, which remove what this host's"
+    " jobs left, or delete it",
 }
 OWN = ("README.md",)
 OF_A_STUDY = (MANIFEST, "provenance.json", "snakemake.html")
@@ -53,7 +56,7 @@ class VerificationError(StudyError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One of four kinds of trouble, with the path and why."""
+    """One of five kinds of trouble, with the path and why."""
 
     kind: str
     path: str
@@ -99,7 +102,12 @@ def folders() -> dict[Path, bool]:
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+    return path.is_dir() and not path.is_symlink() and leftover(path) is None
+
+
+def unfinished() -> list[Leftover]:
+    """Return what is being written among the results, or was when its process was killed."""
+    return [one for top in records.tops() for one in leftovers(top)]
 
 
 def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator[Finding]:
@@ -123,14 +131,17 @@ def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator
             yield Finding(DAMAGED, path.as_posix(), "its bytes are not those that were written")
         progress.update()
     for path in records.unlisted(folder):
-        yield Finding(FOREIGN, path.as_posix(), "no record lists it")
+        if records.is_written(path):
+            yield Finding(LEFT, path.as_posix(), "its job ended before it wrote its record")
+        else:
+            yield Finding(FOREIGN, path.as_posix(), "no record lists it")
 
 
 def unlisted_files(known: set[Path]) -> Iterator[Finding]:
     """Yield the files under results that stand in no artefact's folder and are none of the project's own."""
-    tops = [path for path in Path(RESULTS).glob("*") if path.name in (*STAGES, "studies", records.RUNS)]
-    paths = [path for path in records.entries(Path(RESULTS)) if path not in tops]  # which may be links to other disks
-    for path in sorted({*paths, *(path for top in tops for path in records.entries(top))}):
+    stages = [path for path in Path(RESULTS).glob("*") if records.is_top(path)]
+    paths = [path for path in records.entries(Path(RESULTS)) if path not in stages]  # which may be links to other disks
+    for path in sorted({*paths, *(path for top in stages for path in records.entries(top))}):
         place = path.relative_to(RESULTS).parts
         own = place in [(name,) for name in OWN]
         own |= (
@@ -189,7 +200,8 @@ def verify() -> tuple[list[Finding], int]:
     for place, digests in held.items():
         if digests and place not in asked:
             found.append(Finding(STALE, place, "no study asks for it today"))
-    return [*found, *unlisted_files(set(places))], len(places)
+    left = [Finding(LEFT, one.folder.as_posix(), f"{one.writer} writes it, or was killed") for one in unfinished()]
+    return [*found, *left, *unlisted_files(set(places))], len(places)
 
 
 def main() -> None:

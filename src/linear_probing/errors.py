@@ -1,0 +1,120 @@
+"""Errors: the form that a person can act on, and the machine's own troubles in that form.
+
+A full disk, a folder that cannot be written to and memory that ran out reach a stage as exceptions of Python, of
+numpy, of torch and of libraries in Rust, none of which says what to do. Standard library only.
+"""
+
+import errno
+import re
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+
+MESSAGE_INDENT = "\n  "
+WRITING = "while writing "
+UNFINISHED = ".tmp"
+AGAIN = "run snakemake: what is finished stays"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ACCESS = (errno.EROFS, errno.EACCES, errno.EPERM)
+NO_DISK = (errno.EIO, errno.ESTALE)
+RUST = re.compile(r"\bos error (\d+)|\bcode: (\d+), kind:")
+"""How libraries in Rust name the system's error, in the two ways in which they print it."""
+NO_MEMORY = re.compile(r"bad_alloc|(can't|cannot|unable to) allocate (memory|\d)", re.I)
+"""How torch and shared libraries say that memory ran out."""
+
+
+class StudyError(Exception):
+    """An error that a person can act on.
+
+    Parameters
+    ----------
+    subject : str
+        What is wrong: its name, what was found, what was expected.
+    file : Path or str, optional
+        The file in question.
+    likely : str, optional
+        The likely cause.
+    do : str, optional
+        What to do now.
+    """
+
+    def __init__(
+        self,
+        subject: str,
+        *,
+        file: Path | str | None = None,
+        likely: str | None = None,
+        do: str | None = None,
+    ) -> None:
+        self.subject = subject
+        named = (("file:  ", file), ("likely:", likely), ("do:    ", do))
+        lines = [f"{name} {value}" for name, value in named if value is not None]
+        super().__init__(MESSAGE_INDENT.join([subject, *lines]))
+
+
+class MachineError(StudyError):
+    """A trouble of the machine and not of the study: its disk, its memory, or who may write where."""
+
+
+def explained(error: BaseException) -> MachineError | None:
+    """Return an exception in our form if the machine is the cause; None for one that is a fault of the code.
+
+    Examples
+    --------
+    >>> print(explained(OSError(28, "No space left on device", "results/a")))
+    no room left to write: No space left on device
+      file:   results/a
+      likely: the disk is full, or a quota is used up
+      do:     make room there (`make prune` removes what no study asks for) and run snakemake: what is finished stays
+    >>> explained(FileNotFoundError(2, "No such file or directory", "results/a"))
+    """
+    number, text, file = _number(error), getattr(error, "strerror", None) or str(error), _file(error)
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or NO_MEMORY.search(text):
+        return MachineError(
+            f"memory ran out: {text or type(error).__name__}",
+            file=file,
+            likely="the machine, a limit or the scheduler gives this job less than it needs",
+            do=f"run fewer jobs at once (--cores 1) or raise the limit (`make plan` says what it needs), and {AGAIN}",
+        )
+    if isinstance(error, BrokenExecutor):
+        return MachineError(
+            "a process that shared this stage's work ended in the middle of it",
+            likely="the kernel killed it since memory ran out, or a person did",
+            do=f"run fewer jobs at once (--cores 1), and {AGAIN}",
+        )
+    if number in NO_ROOM:
+        return MachineError(
+            f"no room left to write: {text}",
+            file=file,
+            likely="the disk is full, or a quota is used up",
+            do=f"make room there (`make prune` removes what no study asks for) and {AGAIN}",
+        )
+    if number in NO_ACCESS:
+        return MachineError(
+            f"no access: {text}",
+            file=file,
+            likely="it is mounted read-only, or belongs to another user",
+            do=f"let this user write there, or make results a link to where it may, and {AGAIN}",
+        )
+    if number in NO_DISK:
+        return MachineError(
+            f"the disk failed: {text}",
+            file=file,
+            likely="a disk that is broken, or a server of files that is away",
+            do=f"see what the system's log says of it; `make verify` reads all that is there; and {AGAIN}",
+        )
+    return None
+
+
+def _number(error: BaseException) -> int | None:
+    """Return the system's number of an error; Rust's is in its words alone."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = RUST.search(str(error))
+    return int(found[1] or found[2]) if found else None
+
+
+def _file(error: BaseException) -> str | None:
+    """Return the file in question: as the system named it, or the place of what was being written."""
+    named = getattr(error, "filename", None)
+    notes = [note.removeprefix(WRITING) for note in getattr(error, "__notes__", []) if note.startswith(WRITING)]
+    return notes[-1] if notes and (named is None or f"{UNFINISHED}/" in f"{named}/") else named

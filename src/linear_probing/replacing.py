@@ -1,0 +1,211 @@
+"""Files and folders that appear whole or not at all, and what a killed job leaves beside them.
+
+What is being written stands in a folder of its own beside its place, .NAME.HOST.PROCESS.xxxxxxxx.tmp, so that whatever
+a library leaves there goes with it. When it is whole and on the disk it gets its name, and the folder goes. A job that
+is killed leaves the folder; the next writer of the same name removes it, and so do a run of snakemake and pruning. Only
+where its process is surely dead: on this host, and no process holds the lock of a file in it, which the kernel lets go
+with the process, however that ends. Where the file system has no locks, or the host is another, it stays, and
+verification names it. Standard library only.
+"""
+
+import errno
+import fcntl
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from linear_probing.errors import WRITING, explained
+
+LEFT = re.compile(r"\.(?P<name>.+)\.(?P<host>[^.]+)\.(?P<process>\d+)\.[a-z0-9_]{8}\.tmp")
+LOCK, OLD = ".lock", ".old-"
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
+
+
+def host() -> str:
+    """Return this machine's name as it stands in the name of what is not finished."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", platform.node()) or "unnamed"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """The folder of something that is being written, or was when its process was killed."""
+
+    folder: Path
+    host: str
+    process: int
+    final: Path
+
+    @property
+    def writer(self) -> str:
+        """Who writes it, or did."""
+        return f"process {self.process} of {self.host}"
+
+    def remove(self) -> bool:
+        """Remove it if its process is surely dead; return whether it is gone.
+
+        What stood in the place, and had been moved away for what was written, is moved back where the place is empty.
+        """
+        if self.host != host():
+            return False
+        try:
+            lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT)
+        except OSError:
+            return not self.folder.exists()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _clear(self.folder, self.final)
+        except OSError:
+            return False
+        finally:
+            os.close(lock)
+        with suppress(OSError):  # where a file that is open cannot be removed, as on NFS
+            self.folder.rmdir()
+        return not self.folder.exists()
+
+
+def leftover(folder: Path) -> Leftover | None:
+    """Return what a folder's name says of it; None if it is not that of something unfinished."""
+    found = LEFT.fullmatch(folder.name)
+    return Leftover(folder, found["host"], int(found["process"]), folder.parent / found["name"]) if found else None
+
+
+def leftovers(top: Path) -> list[Leftover]:
+    """Return all below a folder, links to other folders not followed, by path."""
+    found = []
+    for root, folders, _ in os.walk(top):
+        own = {name: one for name in folders if (one := leftover(Path(root, name))) is not None}
+        folders[:] = [name for name in folders if name not in own]
+        found += list(own.values())
+    return sorted(found, key=lambda one: one.folder)
+
+
+def remove_dead(tops: list[Path]) -> list[Leftover]:
+    """Remove what killed jobs left below some folders; return what may still be written."""
+    return [one for top in tops for one in leftovers(top) if not one.remove()]
+
+
+@contextmanager
+def replace_folder(final: Path) -> Iterator[Path]:
+    """Give an empty folder beside `final` and rename it to `final` if the block succeeds.
+
+    A block that fails or is killed leaves `final` as it was. Between the two renames of one that replaces another
+    there is nothing in its place; who finds that after a kill puts the old one back.
+    """
+    with _beside(final) as folder:
+        new = folder / final.name
+        new.mkdir()
+        yield new
+        _settle(new)
+        for number in count():
+            try:
+                new.rename(final)
+                break
+            except OSError as error:
+                if error.errno not in TAKEN:
+                    raise
+            with suppress(FileNotFoundError):  # another process does the same
+                final.rename(folder / f"{OLD}{number}")
+        for old in folder.glob(f"{OLD}*"):
+            shutil.rmtree(old, ignore_errors=True)
+        _sync(final.parent)
+
+
+@contextmanager
+def replace_file(final: Path) -> Iterator[Path]:
+    """Give a path beside `final` and rename what was written there to `final` if the block succeeds."""
+    with _beside(final) as folder:
+        new = folder / final.name
+        yield new
+        _settle(new)
+        new.replace(final)
+        _sync(final.parent)
+
+
+@contextmanager
+def _beside(final: Path) -> Iterator[Path]:
+    """Give a folder beside `final` that others know to be in use; say of an error what was being written."""
+    lock = None
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        for one in filter(None, map(leftover, final.parent.iterdir())):
+            if one.final == final:
+                one.remove()
+        folder, lock = _claim(final)
+        try:
+            yield folder
+        finally:
+            _clear(folder, final)
+    except Exception as error:
+        error.add_note(f"{WRITING}{final}")
+        told = explained(error)
+        if told is None:
+            raise
+        raise told from error
+    finally:
+        if lock is not None:
+            os.close(lock)
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _claim(final: Path) -> tuple[Path, int]:
+    """Make a folder and lock a file in it; anew where another took it for a dead one's before it was locked."""
+    while True:
+        prefix = f".{final.name}.{host()}.{os.getpid()}."
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=final.parent))
+        try:
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError:
+            continue
+        with suppress(OSError):  # no locks on this file system: nobody will take it for dead
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / LOCK).exists():
+            return folder, lock
+        os.close(lock)
+
+
+def _clear(folder: Path, final: Path) -> None:
+    """Put back what stood in the place if nothing does, and remove the folder."""
+    old = sorted(folder.glob(f"{OLD}*"))
+    if old and not final.exists():
+        with suppress(OSError):  # another process was faster
+            old[-1].rename(final)
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.name == LOCK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # the lock last: until then nobody else removes it
+
+
+def _settle(path: Path) -> None:
+    """Have the disk hold a file, or all of a folder: a name must not outlive a power cut that its bytes do not."""
+    for root, _, files in os.walk(path):
+        for name in files:
+            _sync(Path(root, name))
+        _sync(Path(root))
+    if path.is_file():
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    if path.is_symlink():  # weights that are linked, and not written here
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
+    finally:
+        os.close(handle)

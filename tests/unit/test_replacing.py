@@ -1,0 +1,141 @@
+"""What a killed job leaves, who removes it, and the machine's troubles in the form of our errors."""
+
+import errno
+import fcntl
+import signal
+import subprocess
+import sys
+
+import pytest
+from safetensors import SafetensorError
+
+from linear_probing import replacing, stage
+from linear_probing.errors import MachineError, explained
+
+
+def start(tmp_path, code):
+    """Start a process that runs code with `final` and `replacing` at hand."""
+    setup = f"import pathlib\nfrom linear_probing import replacing\nfinal = pathlib.Path({str(tmp_path / 'out')!r})\n"
+    command = [sys.executable, "-c", setup + code]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+WAITING = """
+with replacing.replace_folder(final) as folder:
+    (folder / "a").write_text("half")
+    print("ready", flush=True)
+    input()
+"""
+
+
+def test_what_is_being_written_stays_and_goes_with_its_process(tmp_path):
+    process = start(tmp_path, WAITING)
+    assert process.stdout.readline() == "ready\n"
+    (one,) = replacing.leftovers(tmp_path)
+    assert one.final == tmp_path / "out"
+    assert one.writer == f"process {process.pid} of {replacing.host()}"
+    assert replacing.remove_dead([tmp_path]) == [one], "its process lives"
+    process.kill()
+    process.wait()
+    assert replacing.remove_dead([tmp_path]) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_writer_of_the_name_removes_what_was_left(tmp_path):
+    process = start(tmp_path, WAITING)
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    with replacing.replace_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_another_host_left_is_never_removed(tmp_path):
+    folder = tmp_path / ".out.elsewhere.17.0123abcd.tmp"
+    folder.mkdir()
+    (one,) = replacing.remove_dead([tmp_path])
+    assert one.writer == "process 17 of elsewhere"
+    with replacing.replace_file(tmp_path / "out") as path:
+        path.write_text("whole")
+    assert folder.is_dir()
+
+
+def test_what_cannot_be_locked_is_never_removed(tmp_path, monkeypatch):
+    """A file system without locks: the process may be alive."""
+    folder = tmp_path / f".out.{replacing.host()}.17.0123abcd.tmp"
+    folder.mkdir()
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    assert len(replacing.remove_dead([tmp_path])) == 1
+    with replacing.replace_file(tmp_path / "out") as path:
+        path.write_text("whole")
+    assert folder.is_dir()
+
+
+def test_what_stood_there_comes_back_after_a_kill_between_the_two_renames(tmp_path):
+    old = tmp_path / f".out.{replacing.host()}.17.0123abcd.tmp" / f"{replacing.OLD}0"
+    old.mkdir(parents=True)
+    (old / "a").write_text("old")
+    assert replacing.remove_dead([tmp_path]) == []
+    assert (tmp_path / "out" / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_that_replace_one_folder_leave_one_of_both(tmp_path):
+    """As a job that outlived its snakemake, beside the one that the next run started."""
+    code = "for n in range(200):\n  with replacing.replace_folder(final) as f: (f / 'a').write_text('w' * 9)\n"
+    both = [start(tmp_path, code) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "a").read_text() == "w" * 9
+
+
+@pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, 130, "SIGINT")])
+def test_a_signal_ends_a_command_in_order(tmp_path, number, code, name):
+    text = f"""
+import os, pathlib, time
+from linear_probing import stage
+def main():
+    with stage.replace_folder(pathlib.Path({str(tmp_path / "out")!r})) as folder:
+        (folder / "a").write_text("half")
+        os.kill(os.getpid(), {int(number)})
+        time.sleep(60)
+stage.run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", text], check=False, capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stderr.startswith(f"StoppedError: told to end by {name} before it was done\n  likely: ")
+    assert done.stderr.endswith("do:     run snakemake: what is finished stays\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "subject", "do"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "no room left to write: No space", "make room there"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "no room left to write: Disk quota", "make room there"),
+        (OSError(errno.EROFS, "Read-only file system"), "no access: Read-only file system", "let this user write"),
+        (PermissionError(errno.EACCES, "Permission denied"), "no access: Permission denied", "let this user write"),
+        (OSError(errno.EIO, "Input/output error"), "the disk failed: Input/output error", "see what the system's log"),
+        (MemoryError(), "memory ran out: MemoryError", "run fewer jobs at once"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "memory ran out", "run fewer jobs"),
+        (SafetensorError("Error while serializing: I/O error: x (os error 28)"), "no room left to write", "make room"),
+    ],
+)
+def test_the_machines_troubles_have_our_form(tmp_path, error, subject, do):
+    with pytest.raises(MachineError) as caught, stage.replace_file(tmp_path / "out"):
+        raise error
+    text = str(caught.value)
+    assert text.startswith(subject)
+    assert f"file:   {tmp_path / 'out'}" in text
+    assert f"do:     {do}" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_the_code_keeps_its_traceback():
+    for error in (FileNotFoundError(errno.ENOENT, "No such file"), ValueError("code: 28"), RuntimeError("allocate")):
+        assert explained(error) is None
