@@ -53,6 +53,14 @@ setup-browser: ## install Debian's Chromium, which the test of the report drives
 		echo "apt-get must be root; do: sudo apt-get update && sudo apt-get install -y chromium" >&2; exit 1; fi; \
 	apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core
 
+setup-slurm: ## install Debian's Slurm and munge, which make test-slurm starts; does nothing where they are
+	@if command -v munged && command -v slurmctld && command -v slurmd; then exit 0; fi; \
+	if ! command -v apt-get > /dev/null; then \
+		echo "there is no apt-get; do: install slurm-wlm and munge as this system installs programs" >&2; exit 1; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "apt-get must be root; do: sudo apt-get update && sudo apt-get install -y slurm-wlm munge" >&2; exit 1; fi; \
+	apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge
+
 study: models ## run a study, the default one or CONFIG=FILE, up to results/studies
 	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
 	@$(MAKE) --no-print-directory golden
@@ -111,6 +119,9 @@ test-slow: develop ## own data and a hub's model from end to end, simulations, o
 
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
 	$(PYTEST) -m 'workflow and not slow' -n 2 --dist loadgroup
+
+test-slurm: develop setup-slurm ## the tiny study on a real Slurm of one node, with a job killed; as root, some ten minutes
+	$(PYTEST)/slurm/cluster.py
 
 fuzz: develop ## thousands of examples of what may be read: configurations, data files, spans, damaged bytes; minutes (FUZZ=options of pytest)
 	$(PYTEST)/fuzz --hypothesis-profile nightly -n 2 --dist load $(FUZZ)
