@@ -31,7 +31,7 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-browser develop models study plan figures gallery references report paper golden verify prune pull atlas check test test-unit \
-	test-slow test-workflow validate committed contract architectures bench-chain bench-extraction bench-probes lock clean
+	test-slow test-workflow test-faults validate committed contract architectures bench-chain bench-extraction bench-probes lock clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -99,16 +99,19 @@ check: develop ## style, types and the workflow's own lint
 
 # A third process works while two wait for a browser or a program that they started.
 test: develop ## the tests of a change: every tier but the slow ones, and of the workflow's its core
-	$(PYTEST) -m '(not workflow or core) and not committed and not slow' -n 3 --dist loadgroup
+	$(PYTEST) -m '(not workflow and not faults or core) and not committed and not slow' -n 3 --dist loadgroup
 
 test-unit: develop ## every test that does not run snakemake
-	$(PYTEST) -m 'not workflow and not committed and not slow' -n 3 --dist loadgroup
+	$(PYTEST) -m 'not workflow and not faults and not committed and not slow' -n 3 --dist loadgroup
 
 test-slow: develop ## own data and a hub's model from end to end, simulations, other fonts: half a minute and more each
 	$(PYTEST) -m slow -n 2 --dist loadgroup
 
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
 	$(PYTEST) -m 'workflow and not slow' -n 2 --dist loadgroup
+
+test-faults: develop ## kills, full disks, damage and clocks on a small study, and what is lost, into docs/reliability.md
+	$(PYTEST)/faults -n 2 --dist loadgroup --write-documents
 
 validate: develop ## the statistics on simulations of known truth, with limits, into docs/validation.md, minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m linear_probing.validation --cores $(CORES) --output docs/validation.md

@@ -114,7 +114,7 @@ def replace_folder(final: Path) -> Iterator[Path]:
             with suppress(FileNotFoundError):  # another process does the same
                 final.rename(folder / f"{OLD}{number}")
         for old in folder.glob(f"{OLD}*"):
-            shutil.rmtree(old, ignore_errors=True)
+            old.rename(folder / f".gone{old.name}")  # at once: one that is removed in part must not come back
         _sync(final.parent)
 
 
