@@ -91,7 +91,7 @@ def test_kill_9_of_snakemake_whose_job_lives_on(study, tell, moment):
     process.wait()
     study.go.touch()
     study.ends(job)
-    code, refused = study.make(goal)
+    code, refused = study.make("activations")
     assert code == 1
     assert "Directory cannot be locked" in refused
     assert "If you are sure that no other instances of snakemake are running" in refused
