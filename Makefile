@@ -9,6 +9,8 @@ TEXTS ?=
 DEVICE ?= cpu
 SHAPE ?= gpt2
 BENCH ?=
+OSV ?=
+FUZZ ?=
 
 # A study is some fifty short jobs, the tests hundreds: where a container's variable forbids byte code, each compiles for
 # 3 to 8 s what it imports.
@@ -30,11 +32,11 @@ LOCK := $(UV) pip compile --universal --generate-hashes --python-version 3.11 -q
 	--no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser develop models study plan figures gallery references report paper golden verify prune pull atlas check test test-unit \
-	test-slow test-workflow test-faults validate committed contract architectures bench-chain bench-extraction bench-probes lock clean
+# Every target with a line of help; none is a file.
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 	@echo "Variables: CONFIG=$(CONFIG) (of study, plan, figures, report and paper), CORES=$(CORES) (of the study), PYTHON=$(PYTHON) (which makes .venv)"
 
 setup: ## make .venv as envs/study.lock has it; does nothing when it is there
@@ -50,6 +52,14 @@ setup-browser: ## install Debian's Chromium, which the test of the report drives
 	if [ "$$(id -u)" != 0 ]; then \
 		echo "apt-get must be root; do: sudo apt-get update && sudo apt-get install -y chromium" >&2; exit 1; fi; \
 	apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core
+
+setup-slurm: ## install Debian's Slurm and munge, which make test-slurm starts; does nothing where they are
+	@if command -v munged && command -v slurmctld && command -v slurmd; then exit 0; fi; \
+	if ! command -v apt-get > /dev/null; then \
+		echo "there is no apt-get; do: install slurm-wlm and munge as this system installs programs" >&2; exit 1; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "apt-get must be root; do: sudo apt-get update && sudo apt-get install -y slurm-wlm munge" >&2; exit 1; fi; \
+	apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge
 
 study: models ## run a study, the default one or CONFIG=FILE, up to results/studies
 	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
@@ -113,6 +123,16 @@ test-workflow: develop ## the tests that run snakemake and DVC on small studies,
 test-faults: develop ## kills, full disks, damage and clocks on a small study, and what is lost, into docs/reliability.md
 	$(PYTEST)/faults -n 2 --dist loadgroup --write-documents
 
+test-slurm: develop setup-slurm ## the tiny study on a real Slurm of one node, with a job killed; as root, some ten minutes
+	$(PYTEST)/slurm/cluster.py
+
+fuzz: develop ## thousands of examples of what may be read: configurations, data files, spans, damaged bytes; minutes (FUZZ=options of pytest)
+	$(PYTEST)/fuzz --hypothesis-profile nightly -n 2 --dist load $(FUZZ)
+
+audit: ## are there known vulnerabilities in what envs/*.lock pin? asks api.osv.dev, in .venv-audit (OSV=another address)
+	@$(PYTHON) envs/install.py envs/audit.lock --environment .venv-audit
+	@.venv-audit/bin/python envs/audit.py $(if $(OSV),--osv-url "$(OSV)")
+
 validate: develop ## the statistics on simulations of known truth, with limits, into docs/validation.md, minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m linear_probing.validation --cores $(CORES) --output docs/validation.md
 
@@ -149,6 +169,7 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 	$(LOCK) -c envs/develop.lock envs/study.in -o envs/study.lock
 	$(LOCK) -c envs/develop.lock envs/storage.in -o envs/storage.lock
 	$(LOCK) envs/s3-server.in -o envs/s3-server.lock
+	$(LOCK) --no-emit-package pip envs/audit.in -o envs/audit.lock
 	$(LOCK) envs/notes.in -o envs/notes.lock
 	$(LOCK) --no-deps envs/models.in -o envs/models.lock
 	$(PYTHON) envs/conda.py

@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from linear_probing import artefacts, records, replacing, settings
-from linear_probing.jobs import Jobs, configuration, folder_of, folders_of
+from linear_probing.jobs import Jobs, configuration, folder_of, folders_of, growing
 
 min_version("9.0")
 artefacts.check_checkout(Path(workflow.basedir))

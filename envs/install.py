@@ -1,13 +1,14 @@
 """Make the study's environment from a lock file, or find that it is there already.
 
-In: a lock file of this folder (study.lock, develop.lock or notes.lock) and the folder of the
-environment. Out: a virtual environment that holds the lock's pins and the package, and passes
-`pip check`. Two steps, because torch is published as several builds under one version (CPU only, or
-with a set of CUDA libraries), so that one list of hashes cannot name them all:
+In: a lock file of this folder and the folder of the environment. Out: a virtual environment that
+holds the lock's pins and the package, and passes `pip check`; for a lock of tools, which has no
+torch, without the package, whose needs are not there. Two steps, because torch is published as
+several builds under one version (CPU only, or with a set of CUDA libraries), so that one list of
+hashes cannot name them all:
 
 1. everything but torch and its GPU libraries, by hash and without resolving anything;
-2. torch by its pin. What torch itself asks for is held to the lock by constraints, except for the
-   GPU libraries of its own build, which it pins in its own metadata.
+2. torch by its pin, where there is one. What torch itself asks for is held to the lock by
+   constraints, except for the GPU libraries of its own build, which it pins in its own metadata.
 
 A stamp in the environment, named after the digest of what it was made from, says that it is
 finished; it is written last. A mark of its own says that an installation has begun: where one is
@@ -110,18 +111,18 @@ def constraint_lines(pins: tuple[Pin, ...]) -> list[str]:
     return [pin.requirement for pin in pins if not pin.depends_on_build]
 
 
-def torch_requirement(pins: tuple[Pin, ...], lock: Path) -> str:
-    """Return the requirement of step 2.
+def torch_requirement(pins: tuple[Pin, ...], lock: Path) -> str | None:
+    """Return the requirement of step 2; None for a lock of tools, which has nothing that depends on the build.
 
     Raises
     ------
     InstallError
-        If the lock does not pin torch exactly once.
+        If the lock pins torch more than once, or only what depends on it.
     """
     found = [pin.requirement for pin in pins if pin.name == "torch"]
-    if len(found) != 1:
+    if len(found) != 1 and any(pin.depends_on_build for pin in pins):
         raise InstallError(f"{lock}: expected one pin of torch, found {len(found)}\n  do:     make lock")
-    return found[0]
+    return found[0] if found else None
 
 
 def check_python(version: tuple[int, int], *, makes_environments: bool) -> None:
@@ -220,7 +221,7 @@ def pip(environment: Path, *commands: tuple[str, ...]) -> None:
 
 
 def install(environment: Path, lock: Path, project: Path) -> None:
-    """Install the pins of `lock`, then the package of the folder `project`, editable."""
+    """Install the pins of `lock`; then, where torch is one of them, the package of the folder `project`, editable."""
     pins = read_pins(lock)
     torch = torch_requirement(pins, lock)
     options = ("install", "--no-compile", "--quiet", "--progress-bar=off")
@@ -233,16 +234,18 @@ def install(environment: Path, lock: Path, project: Path) -> None:
             half.write_text("\n".join(hashed_lines(pins)[place::2]), encoding="utf-8")
         # Nothing is resolved, so neither half looks at the other: pip is busy with one processor's work.
         pip(environment, *((*options, "--no-deps", "--require-hashes", "--requirement", str(half)) for half in halves))
-        LOG.info("%s: installing %s", environment.name, torch)
-        pip(environment, (*options, "--constraint", str(constraints), torch))
-    pip(environment, (*options, "--no-deps", "--no-build-isolation", "--editable", str(project)))
+        if torch is not None:
+            LOG.info("%s: installing %s", environment.name, torch)
+            pip(environment, (*options, "--constraint", str(constraints), torch))
+    if torch is not None:
+        pip(environment, (*options, "--no-deps", "--no-build-isolation", "--editable", str(project)))
     pip(environment, ("check",))
 
 
 def main() -> None:
     """Make the environment that the command line names, unless its stamp is there."""
     parser = argparse.ArgumentParser(description="Make the study's environment from a lock file.")
-    parser.add_argument("lock", type=Path, help="study.lock, develop.lock or notes.lock")
+    parser.add_argument("lock", type=Path, help="a lock file, as envs/study.lock")
     parser.add_argument("--environment", type=Path, default=Path(".venv"), help="folder of the environment")
     parser.add_argument("--project", type=Path, default=Path(), help="folder of the package's pyproject.toml")
     arguments = parser.parse_args()

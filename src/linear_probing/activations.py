@@ -19,7 +19,7 @@ import ml_dtypes
 import numpy as np
 import torch
 
-from linear_probing import models, records, settings, tokens
+from linear_probing import devices, models, records, settings, tokens
 from linear_probing.artefacts import shown
 from linear_probing.extraction.choice import choose_plan
 from linear_probing.extraction.comparison import Difference, check, differences, reference, tolerance
@@ -153,8 +153,11 @@ def run_job(reader: Reader, job: Job, model: Model, layers: tuple[int, ...], sha
     return found
 
 
-def run_jobs(jobs: Sequence[Job], study: Study, model: Model, shard: int, threads: int) -> None:
-    """Run the jobs that are not done, with one model for all, and write the records of every file."""
+def run_jobs(jobs: Sequence[Job], study: Study, model: Model, shard: int, **details: Any) -> None:
+    """Run the jobs that are not done, with one model for all, and write the records of every file.
+
+    Their runs' records also have `details`: threads, and the devices that are held.
+    """
     absent = [job for job in jobs if not job.is_done()]
     LOG.info("%s: %d of %d data sets to extract", model.name, len(absent), len(jobs))
     for job in absent:
@@ -166,10 +169,27 @@ def run_jobs(jobs: Sequence[Job], study: Study, model: Model, shard: int, thread
         start = time.time()
         found = run_job(reader, job, model, study.layers_of(model), shard) if reader and job in absent else None
         if job.made is not None and found is not None:
-            found |= {"threads": threads, "configuration": records.configuration_of(study)}
+            found |= {"configuration": records.configuration_of(study), **details}
             records.write_run(job.final, job.made, start, {job.final.name: sha256(job.final)}, **found)
         if job.made is not None:
             records.write(job.record, job.made, [job.final])
+
+
+def gpus(asked: int | None, model: Model) -> int:
+    """Return how many GPUs a job is to hold: what was asked for, or what its model needs.
+
+    Raises
+    ------
+    ActivationError
+        If fewer were asked for than the model needs: it would be spread over fewer, or share one, in silence.
+    """
+    if asked is not None and asked < model.n_gpus:
+        raise ActivationError(
+            f"--gpus {asked}: {model.name} runs on device {model.device} and needs {model.n_gpus}",
+            likely="snakemake was given fewer by --resources gpu=N, which is 1 unless it is said",
+            do=f"run snakemake --resources gpu={model.n_gpus}, or more",
+        )
+    return model.n_gpus if asked is None else asked
 
 
 def main() -> None:
@@ -187,7 +207,9 @@ def main() -> None:
         Job(source, folder / name, records.today(study, "activations", folder, [source])) for source, folder in pairs
     ]
     start = time.monotonic()
-    run_jobs(jobs, study, model, arguments.shard, arguments.threads)
+    with devices.held(gpus(arguments.gpus, model)) as names:
+        taken = {"devices": names, "devices_since": records.moment(time.time())}
+        run_jobs(jobs, study, model, arguments.shard, threads=arguments.threads, **taken)
     LOG.info("%s: %.1f s", model.name, time.monotonic() - start)
 
 
@@ -198,6 +220,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=Path, nargs="+", required=True, help="folders of the tokens stage")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="folders to write, in the same order")
     parser.add_argument("--shard", type=int, default=0, help="which of the model's shards, from 0")
+    parser.add_argument("--gpus", type=int, help="GPUs to hold while it runs; without it, as many as the model needs")
     parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     return parser.parse_args()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from linear_probing import identity, settings, sources
 from linear_probing.provenance import PACKAGE, ROOT, Made, made
-from linear_probing.settings import TEXT_MODEL, Dataset, Model, SettingsError, Study
+from linear_probing.settings import TEXT_MODEL, Dataset, Model, SettingsError, Study, Task
 from linear_probing.sources import Source
 from linear_probing.stage import StudyError, replace_file
 
@@ -41,8 +41,13 @@ class Artefacts:
         self.activations: dict[tuple[str, str], str] = {}
         self.probes: dict[tuple[str, str], str] = {}
         self.transfer: dict[str, str] = {}
-        for name in study.probed:
-            dataset = study.dataset(name)
+        # Looked up once: a hundred data sets would each look through a hundred tasks, and read the models again.
+        self._tasks: dict[str, list[Task]] = {}
+        for task in study.tasks:
+            self._tasks.setdefault(task.dataset, []).append(task)
+        self._contents: dict[str, dict[str, Any]] = {}
+        for dataset in study.datasets:
+            name = dataset.name
             self._add_tables(dataset)
             self._add_probes(dataset, TEXT_MODEL, self.tables[name])
             for model in study.models:
@@ -92,9 +97,9 @@ class Artefacts:
         """
         try:
             content = json.loads(card.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return
-        for task in self.study.tasks_of(dataset):
+        for task in self._tasks[dataset]:
             wrong = [split for split in task.splits if split not in content["splits"]]
             if wrong or task.label not in content["labels"]:
                 what, known = ("split", content["splits"]) if wrong else ("label", content["labels"])
@@ -105,19 +110,19 @@ class Artefacts:
                 )
 
     def _add_model(self, dataset: Dataset, model: Model) -> None:
-        name, owner = dataset.name, self.tokenizer_of(model)
+        name, owner, content = dataset.name, self.tokenizer_of(model), self._content(model)
         of_tokens = {
             "tables": self.made[self.tables[name]].digest,
-            "tokenizer": identity.tokenizer(model),
-            "context": model.context(),
-            "classes": identity.classes(model),
+            "tokenizer": content["tokenizer"],
+            "context": content["context"],
+            "classes": content["classes"],
             "chat": model.chat,
             "position": dataset.position,
         }
         self.tokens[owner, name] = self._add(f"{owner}/{name}", made("tokens", of_tokens), [self.tables[name]])
         of_states = {
             "tokens": self.made[self.tokens[owner, name]].digest,
-            "weights": identity.weights(model),
+            "weights": content["weights"],
             "twin": model.seed,
             "dtype": model.dtype,
             "stored_dtype": model.stored_dtype,
@@ -130,8 +135,19 @@ class Artefacts:
         self.activations[model.name, name] = self._add(f"{model.name}/{name}", made_states, [self.tokens[owner, name]])
         self._add_probes(dataset, model.name, self.activations[model.name, name])
 
+    def _content(self, model: Model) -> dict[str, Any]:
+        """Return what a model's folder says, which is the same for every data set."""
+        if model.name not in self._contents:
+            self._contents[model.name] = {
+                "tokenizer": identity.tokenizer(model),
+                "context": model.context(),
+                "classes": identity.classes(model),
+                "weights": identity.weights(model),
+            }
+        return self._contents[model.name]
+
     def _add_probes(self, dataset: Dataset, model: str, features: str) -> None:
-        tasks = self.study.tasks_of(dataset.name)
+        tasks = self._tasks[dataset.name]
         kinds = {"logistic" if task.probe == "logistic" else "ridge" for task in tasks}
         controls = self._controls_of(model)
         if controls.get("permutations"):
@@ -171,7 +187,7 @@ class Artefacts:
         inputs = [one for own in folders.values() for one in own]
         self.transfer[model.name] = self._add(f"{model.name}/tasks", made("transfer", made_of), inputs)
 
-    @property
+    @cached_property
     def transferred(self) -> tuple[str, ...]:
         """The names of the data sets that have a binary task."""
         binary = {task.dataset for task in self.study.tasks if task.kind == "binary"}
@@ -262,7 +278,7 @@ def manifests() -> dict[str, dict[str, Any]]:
             if not all(isinstance(place, str) for stage in STAGES for place in [*content[stage]]):
                 raise TypeError("an entry is no list of folders")
             found[path.parent.name] = content
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StudyError(
                 f"{MANIFEST} cannot be read: {error}",
                 file=path,

@@ -26,6 +26,7 @@ from linear_probing.store import DO, layer_name, read_tensors, write_tensors
 ARRAYS, WORDS = "directions.safetensors", "directions.json"
 PARTS = ("mean", "scale", "coefficients", "intercept")
 ALL = "all"
+ENTRY = {"names", "metric", "penalty", "split"}
 SPLIT = "group"
 HEADER = {"score": "((states - mean) / scale) @ coefficients.T + intercept"}
 
@@ -220,8 +221,12 @@ def contents(folder: Path | str) -> dict[str, Mapping[str, Any]]:
     """
     path = Path(folder) / WORDS
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+        for key, words in found.items():
+            if key.count("|") != 3 or not isinstance(words, dict) or not words.keys() >= ENTRY:
+                raise ValueError(f"the entry {key!r} is none of a direction")
+        return found
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         likely = "the folder is not of the probes stage, or the file was cut short"
         raise DirectionError(f"{WORDS} cannot be read: {error}", file=path, likely=likely, do=DO) from error
 

@@ -50,8 +50,9 @@ def package_of(path: str | None) -> str:
         origin = getattr(find_spec(module), "origin", None)
     except (ImportError, ValueError):
         origin = None
-    if origin is None:
-        raise SettingsError(f"probes: {module} cannot be imported", likely="a misspelt path", do=DO)
+    if origin is None or not Path(origin).is_file():  # of Python's own core: 'built-in', 'frozen'
+        what = "cannot be imported" if origin is None else "is no module that has a file"
+        raise SettingsError(f"probes: {module} {what}", likely="a misspelt path", do=DO)
     return file_digest(Path(origin))
 
 
@@ -107,7 +108,7 @@ def classes(model: Model) -> dict[str, Any]:
     try:
         content = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))
         return {key: content.get(key) for key in ("model_type", "tokenizer_class")}
-    except (OSError, ValueError, AttributeError):  # `context` has said so before
+    except (OSError, ValueError, AttributeError, RecursionError):  # `context` has said so before
         return {}
 
 

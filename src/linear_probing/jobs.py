@@ -13,6 +13,7 @@ from typing import Any
 
 from linear_probing import settings
 from linear_probing.artefacts import DEFAULT, FILE_SUFFIX, MANIFEST, Artefacts, shown
+from linear_probing.identity import PICKLED, WEIGHTS
 from linear_probing.provenance import ROOT, digest
 from linear_probing.settings import Model, SettingsError
 from linear_probing.sources import Source, known
@@ -29,6 +30,7 @@ class Extraction:
     model: str
     shard: int
     gpus: int
+    memory_mb: int
     priority: int
     tokens: list[str]
     folders: list[str]
@@ -64,7 +66,7 @@ class Captions:
     def _entry(self, figure: str) -> dict[str, str]:
         try:
             return dict(json.loads(self.file.read_text(encoding="utf-8"))[figure])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
 
 
@@ -84,7 +86,8 @@ def configuration(named: Sequence[Any], overrides: Mapping[str, Any]) -> Path:
             f"expected one configuration file, found {found}", do="write one file and name it by --configfile"
         )
     path = Path(named[0]).resolve() if named else DEFAULT
-    return shown(path)
+    # Whole where a command would take it for an option.
+    return path if str(shown(path)).startswith("-") else shown(path)
 
 
 def folder_of(which: str, name: str | int) -> Callable[..., str]:
@@ -102,6 +105,33 @@ def folders_of(name: str) -> Callable[..., list[str]]:
 def _one(files: Any, name: str | int) -> str:
     found = files[name] if isinstance(name, int) else getattr(files, name)
     return found if isinstance(found, str) else found[0]
+
+
+def growing(amount: int, per_thread: int = 0) -> Callable[..., int]:
+    """Return a resource function: an amount for the first attempt, doubled for each one after a failure.
+
+    A job on a cluster dies when it needs more memory or minutes than it asked for; the profile says how often it is
+    tried again. `per_thread` is added for each thread.
+
+    Examples
+    --------
+    >>> growing(1000, 500)(None, threads=2, attempt=3)
+    8000
+    """
+    return lambda wildcards, threads, attempt: (amount + per_thread * threads) * 2 ** (attempt - 1)
+
+
+def memory_mb(model: Model) -> int:
+    """Return the megabytes that an extraction asks for first: twice the weights, which loading may need, and 1,500.
+
+    The weights' bytes are those of the files, or of a fetched model those of its shape.
+    """
+    if model.shape is not None:
+        weights = model.shape.n_parameters * (4 if model.dtype == "float32" else 2)
+    else:
+        found = (path for path in model.folder.glob("*") if path.name.endswith((*WEIGHTS, *PICKLED)))
+        weights = sum(path.stat().st_size for path in found)
+    return 1500 + 2 * weights // 1_000_000
 
 
 class Jobs(Artefacts):
@@ -132,7 +162,7 @@ class Jobs(Artefacts):
         try:
             content = json.loads(Path(self.figures).with_name(MANIFEST).read_text(encoding="utf-8"))
             named = Path(content["configuration"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         with suppress(StudyError):
             if named.resolve() != self.study.file.resolve() and settings.load(named).name == self.study.name:
@@ -256,7 +286,8 @@ class Jobs(Artefacts):
             rule=f"activations_{model.name}_{shard}{kind}",
             model=model.name,
             shard=shard,
-            gpus=int(model.device != "cpu"),
+            gpus=model.n_gpus,
+            memory_mb=memory_mb(model),
             # A later twin has few probes: they fill what time the long ones leave on other cores.
             priority=1 if self.study.is_later_twin(model) else 3,
             tokens=tokens,

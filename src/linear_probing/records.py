@@ -63,7 +63,7 @@ def read(path: Path) -> dict[str, Any]:
         if sound and isinstance(record["stage"], str) and isinstance(record["digest"], str):
             return dict(record)
         problem = "a field is of another kind"
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         problem = repr(error)
     raise RecordError(
         f"{path.name} is no record: {problem}",
@@ -218,6 +218,18 @@ def check_replaceable(folder: Path, name: str | None = None) -> None:
         )
 
 
+_KNOWN: dict[int, tuple[Study, artefacts.Artefacts]] = {}
+"""The artefacts of the study that was asked for last, by its identity, which it keeps while it stands here."""
+
+
+def _paths_of(study: Study) -> artefacts.Artefacts:
+    """Return a study's artefacts, computed once: an extraction asks for each of its data sets."""
+    if id(study) not in _KNOWN:
+        _KNOWN.clear()
+        _KNOWN[id(study)] = study, artefacts.Artefacts(study)
+    return _KNOWN[id(study)][1]
+
+
 def today(study: Study, stage: str, output: Path, inputs: Sequence[Path]) -> Made | None:
     """Return what an output is made of; None for one outside results, which is by hand and has no record.
 
@@ -230,7 +242,7 @@ def today(study: Study, stage: str, output: Path, inputs: Sequence[Path]) -> Mad
     if place.is_absolute() or place.parts[0] != artefacts.RESULTS:
         return None
     artefacts.check_checkout(Path.cwd())
-    paths = artefacts.Artefacts(study)
+    paths = _paths_of(study)
     made = paths.made.get(place.as_posix())
     if made is None or made.stage != stage:
         raise RecordError(
@@ -327,9 +339,9 @@ def is_run(path: Path) -> bool:
 def _read_run(path: Path) -> dict[str, Any] | None:
     try:
         run = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
-    return run if run.keys() >= RUN_FIELDS else None
+    return run if run.keys() >= RUN_FIELDS and isinstance(run["files"], dict) else None
 
 
 def finished(file: Path, made: Made) -> bool:
@@ -365,7 +377,7 @@ def write_run(artefact: Path, made: Made, start: float, files: Mapping[str, str]
         "artefact": artefact.as_posix(),
         "digest": made.digest,
         "command": ["python", "-m", f"linear_probing.{made.stage}", *sys.argv[1:]],
-        "started": datetime.datetime.fromtimestamp(start, datetime.UTC).isoformat(timespec="seconds"),
+        "started": moment(start),
         "seconds": round(time.time() - start, 3),
         "peak_memory_gb": round(peak_memory_gb(), 3),
         "bytes": sum((folder / name).stat().st_size for name in files),
@@ -382,6 +394,17 @@ def write_run(artefact: Path, made: Made, start: float, files: Mapping[str, str]
     with replace_file(run_of(artefact)) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     LOG.info("%s: %.1f s, %.2f GB of memory at most", artefact, record["seconds"], record["peak_memory_gb"])
+
+
+def moment(seconds: float) -> str:
+    """Return a time since the epoch as records have it, to the millisecond.
+
+    Examples
+    --------
+    >>> moment(0.5)
+    '1970-01-01T00:00:00.500+00:00'
+    """
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def configuration_of(study: Study) -> dict[str, str]:

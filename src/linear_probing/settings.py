@@ -4,16 +4,16 @@ A configuration is checked against workflow/schemas/config.schema.yaml, then for
 name data sets, twins name models, and layers exist. Light imports, since the Snakefile reads settings too.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
+from linear_probing import plain_yaml
 from linear_probing.language_model import DO as DO
 from linear_probing.language_model import Model as Model
 from linear_probing.language_model import SettingsError as SettingsError
@@ -24,6 +24,8 @@ SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 METRICS = {"position": "r2", "binary": "auroc", "multiclass": "macro_f1"}
 PROBES = {"position": {"ridge"}, "binary": {"logistic"}, "multiclass": {"logistic", "ridge_classifier"}}
 TEXT_MODEL = "text"
+LONGEST_SAID = 400
+"""Characters of what jsonschema says of a value, which it quotes whole."""
 SHARES = (0.1, 0.3)
 """Of the training groups, for learning curves, where a configuration names none."""
 OTHER_PROBES = ("mean_difference", "lda", "mlp")
@@ -169,17 +171,6 @@ class Study:
         return found[0]
 
 
-class _Once(yaml.SafeLoader):
-    """YAML in which a key stands once: the plain loader takes the last one without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        double = [str(key) for key in keys if keys.count(key) > 1]
-        if double:
-            raise yaml.YAMLError(f"the key {double[0]} stands twice,{node.start_mark}")
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path) -> Study:
     """Read and check a configuration.
 
@@ -198,23 +189,18 @@ def load(path: Path) -> Study:
         If the file is missing, is not YAML, holds an unknown or wrongly typed key, or names a model, data set, layer
         or probe that does not exist.
     """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Once)
-    except OSError as error:
-        raise SettingsError(f"no configuration: {error.strerror}", file=path, do="name a file in config/") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"not YAML: {error}", file=path, do=DO) from error
-    return parse(content, path)
+    return parse(plain_yaml.read(path), path)
 
 
 def parse(content: Any, path: Path) -> Study:
     """Check the content of a configuration and return it as a study; `path` stands in the errors."""
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(content))
+    plain_yaml.check(content, path)
+    problem = jsonschema.exceptions.best_match(_validator().iter_errors(content))
     if problem is not None:
         where = ".".join(str(part) for part in problem.absolute_path) or "top level"
-        raise SettingsError(f"{where}: {problem.message}", file=path, likely="a misspelt key or value", do=DO)
-    content = _plain_numbers(content, path)
+        said = problem.message if len(problem.message) < LONGEST_SAID else f"{problem.message[:LONGEST_SAID]} ..."
+        raise SettingsError(f"{where}: {said}", file=path, likely="a misspelt key or value", do=DO)
+    content = plain_yaml.whole_numbers(content, path)
     study = Study(
         file=path,
         name=content["name"],
@@ -239,16 +225,9 @@ def parse(content: Any, path: Path) -> Study:
     return study
 
 
-def _plain_numbers(content: Any, path: Path) -> Any:
-    """Return the content with whole numbers as integers (a schema takes 3.0 for one), and refuse .inf and .nan."""
-    if isinstance(content, dict):
-        # What an estimator is given stays as it is written: 1.0 may mean all features, and 1 a single one.
-        return {k: v if k == "parameters" else _plain_numbers(v, path) for k, v in content.items()}
-    if isinstance(content, list):
-        return [_plain_numbers(value, path) for value in content]
-    if isinstance(content, float) and not math.isfinite(content):
-        raise SettingsError(f"{content} is not a number that a study can use", file=path, do=DO)
-    return int(content) if isinstance(content, float) and content.is_integer() else content
+@cache
+def _validator() -> Any:
+    return jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
 
 
 def _layers(value: str | list[int]) -> tuple[int, ...] | None:

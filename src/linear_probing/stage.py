@@ -2,9 +2,12 @@
 
 import hashlib
 import logging
+import os
+import re
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -15,6 +18,11 @@ from linear_probing.replacing import replace_file, replace_folder
 
 __all__ = ["StudyError", "count", "peak_memory_gb", "replace_file", "replace_folder", "run", "sha256"]
 """Stages take errors and files from here, which no digest counts."""
+LOGIN = re.compile(r"(?<=://)[^/\s'\"]+@")
+SECRET = re.compile(r".*(TOKEN|PASSWORD|SECRET|API_KEY|ACCESS_KEY)(_ID)?")
+"""Names of environment variables whose values are said nowhere, beside logins in URLs."""
+LEAST_SECRET = 6
+"""Characters: what is shorter stands in any text."""
 
 
 class StoppedError(StudyError):
@@ -48,12 +56,40 @@ def count(text: str) -> int:
     return number
 
 
+def without_secrets(text: str) -> str:
+    """Return a text without the logins of URLs and the values of environment variables that are secrets by their name.
+
+    Examples
+    --------
+    >>> without_secrets("from http://someone:word@host/path")
+    'from http://***@host/path'
+    """
+    for name, value in os.environ.items():
+        if SECRET.fullmatch(name.upper()) and len(value.strip()) >= LEAST_SECRET:
+            text = text.replace(value.strip(), "***")
+    return LOGIN.sub("***@", text)
+
+
+def _hide_secrets() -> None:
+    """Let no logger of any library write one: pooch and the hub's client name whole URLs, with a mirror's password."""
+    made = logging.getLogRecordFactory()
+
+    def record(*arguments: Any, **named: Any) -> logging.LogRecord:
+        one = made(*arguments, **named)
+        one.msg, one.args = without_secrets(one.getMessage()), ()
+        return one
+
+    logging.setLogRecordFactory(record)
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a stage's `main` as a command: log to standard error; errors of ours and of the machine without traceback.
 
     Exit codes are those of a shell: 1 after an error, 130 after SIGINT and 143 after SIGTERM, which a scheduler sends
-    before it kills. Both end the command in order: what is being written is removed.
+    before it kills. Both end the command in order: what is being written is removed. Neither log nor error nor
+    traceback says a secret of the environment: they go to files that are shared.
     """
+    _hide_secrets()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
@@ -70,9 +106,7 @@ def run(main: Callable[[], None]) -> None:
         _end(_stopped("SIGINT", "Ctrl-C"), 130)
     except Exception as error:
         told = explained(error)
-        if told is None:
-            raise
-        _end(told, 1)
+        _end(told or traceback.format_exc(), 1)
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -87,8 +121,9 @@ def _stopped(name: str, likely: str) -> StoppedError:
     return StoppedError(f"told to end by {name} before it was done", likely=likely, do=AGAIN)
 
 
-def _end(error: StudyError, code: int) -> None:
-    sys.stderr.write(f"{type(error).__name__}: {error}\n")
+def _end(error: StudyError | str, code: int) -> None:
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}\n"
+    sys.stderr.write(without_secrets(text))
     sys.exit(code)
 
 

@@ -53,7 +53,7 @@ def read_tensors(path: Path, names: Iterable[str] | None = None) -> dict[str, np
         with safe_open(path, "numpy") as file:
             return {name: file.get_tensor(name) for name in (file.keys() if names is None else names)}
     except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -68,10 +68,11 @@ def read_metadata(path: Path) -> dict[str, str]:
         with safe_open(path, "numpy") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> StoreError:
+def unreadable(path: Path, error: Exception) -> StoreError:
+    """Return the error of a file that is not what was written."""
     likely = "the file is missing, was cut short, or was written by another version"
     return StoreError(f"{path.name} cannot be read: {error}", file=path, likely=likely, do=DO)
 
@@ -117,14 +118,14 @@ def layers(folder: Path) -> tuple[int, ...]:
     Raises
     ------
     StoreError
-        If a shard is missing or cut.
+        If a shard is missing or cut, or holds something else than layers.
     """
     first = shards(folder)[0]
     try:
         with safe_open(first, "numpy") as file:
             return tuple(sorted(int(name.removeprefix("layer_")) for name in file.keys()))  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(first, error) from error
+    except (OSError, SafetensorError, ValueError) as error:
+        raise unreadable(first, error) from error
 
 
 def read_layer(folder: Path, layer: int, n_targets: int) -> np.ndarray:
@@ -137,6 +138,10 @@ def read_layer(folder: Path, layer: int, n_targets: int) -> np.ndarray:
     """
     name, paths = layer_name(layer), shards(folder)
     parts = [read_tensors(path, [name])[name].astype(np.float32, copy=False) for path in paths]
+    shapes = {part.shape[1:] for part in parts}
+    if len(shapes) > 1 or any(part.ndim != 2 for part in parts):
+        found = " and ".join(str(part.shape) for part in parts)
+        raise unreadable(paths[-1], ValueError(f"layer {layer:02d} has the shape {found}, expected rows of one width"))
     n_rows = sum(len(part) for part in parts)
     if n_rows != n_targets:
         raise StoreError(

@@ -88,7 +88,7 @@ def read(folder: Path) -> Tables:
 def _digests_of_card(path: Path) -> dict[str, str]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatasetError(
             f"{path.name} cannot be read: {error}",
             file=path,

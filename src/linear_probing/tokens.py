@@ -19,7 +19,7 @@ from jaxtyping import Int, Shaped
 
 from linear_probing import chat, models, records, settings, tables
 from linear_probing.stage import StudyError, run
-from linear_probing.store import read_metadata, read_tensors, write_tensors
+from linear_probing.store import read_metadata, read_tensors, unreadable, write_tensors
 from linear_probing.tables import Tables
 
 LOG = logging.getLogger("tokens")
@@ -190,15 +190,21 @@ def read(folder: Path) -> Tokens:
         If the file is missing, cut, or lacks an array.
     """
     arrays = read_tensors(folder / FILE, [*NUMBERS, *NAMES])
-    for name in NAMES:
-        rows = np.ascontiguousarray(arrays[name])
-        arrays[name] = np.char.decode(rows.view(f"S{rows.shape[1]}")[:, 0], "utf-8")
+    try:
+        for name in NAMES:
+            rows = np.ascontiguousarray(arrays[name])
+            arrays[name] = np.char.decode(rows.view(f"S{rows.shape[1]}")[:, 0], "utf-8")
+    except (ValueError, TypeError, IndexError) as error:
+        raise unreadable(folder / FILE, error) from error
     return Tokens(**arrays)
 
 
 def read_position(folder: Path) -> str:
     """Return which token of a span stands for it: 'last', 'first' or 'mean'."""
-    return read_metadata(folder / FILE)["position"]
+    found = read_metadata(folder / FILE)
+    if "position" not in found:
+        raise unreadable(folder / FILE, ValueError("its header names no position"))
+    return found["position"]
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ def changed_paths(content, path, change):
         (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations", "probes", "transfer"}),
         (lambda c: c["models"]["atlas"].update(stored_dtype="float16"), {"activations", "probes", "transfer"}),
         (lambda c: c["models"]["atlas"].update(prefix_trees=False), {"activations", "probes", "transfer"}),
-        (lambda c: c["models"]["atlas"].update(tokens_per_batch=64, device="cuda"), set()),
+        (lambda c: c["models"]["atlas"].update(tokens_per_batch=64, device="auto", gpus=2), set()),
         (lambda c: c["models"]["atlas"].update(chat=True), {"tokens", "activations", "probes", "transfer"}),
         (lambda c: c["datasets"]["place"].update(position="mean"), {"tokens", "activations", "probes"}),
         (lambda c: c["datasets"]["place"].update(n_cities=130), {"tables", "tokens", "activations", "probes"}),
@@ -262,5 +262,6 @@ def test_a_constant_is_read_with_and_without_its_type(package, text):
     assert provenance.constant("one", "X") == ("a", "b")
     assert provenance.constant("one", "Y") is None
     (package / "one.py").write_text("X = tuple(range(3))\n")
+    provenance._body.cache_clear()
     with pytest.raises(ValueError, match="malformed"):
         provenance.constant("one", "X")

@@ -86,7 +86,7 @@ def test_conda_file_names_the_supported_pythons(install):
     assert (install.OLDEST, install.NEWEST) == ((3, 11), (3, 13))
 
 
-@pytest.mark.parametrize("name", ["study", "develop", "notes"])
+@pytest.mark.parametrize("name", ["study", "develop", "notes", "storage", "s3-server", "audit"])
 def test_every_direct_requirement_is_pinned(install, name):
     versions = {}
     for pin in install.read_pins(ENVS / f"{name}.lock"):
@@ -107,7 +107,9 @@ def test_the_notes_environment_stands_alone_but_has_the_studys_torch(install):
     assert install.torch_requirement(notes, ENVS) == install.torch_requirement(study, ENVS)
 
 
-@pytest.mark.parametrize("name", ["study.lock", "develop.lock", "notes.lock", "study.yaml"])
+@pytest.mark.parametrize(
+    "name", ["study.lock", "develop.lock", "notes.lock", "s3-server.lock", "audit.lock", "study.yaml"]
+)
 def test_no_index_and_no_host_is_named(name):
     lines = [line for line in (ENVS / name).read_text().splitlines() if not line.startswith("#")]
     assert not re.search(r"://|index-url|find-links|trusted-host|@ ", "\n".join(lines))
@@ -158,10 +160,25 @@ def test_a_line_that_is_no_hashed_pin_is_refused(install, lock, entry):
     assert entry[:10] in str(error.value)
 
 
-def test_a_lock_without_torch_is_refused(install, lock):
-    lock.write_text(ENTRIES["always"])
-    with pytest.raises(SystemExit, match=r"(?s)expected one pin of torch, found 0.*do:     make lock"):
+@pytest.mark.parametrize(
+    ("entries", "found"), [(["always", "cuda"], 0), (["torch", "torch"], 2), (["always", "torch", "torch"], 2)]
+)
+def test_a_lock_with_parts_of_torch_or_several_is_refused(install, lock, entries, found):
+    lock.write_text("".join(ENTRIES[name] for name in entries))
+    with pytest.raises(SystemExit, match=rf"(?s)expected one pin of torch, found {found}.*do:     make lock"):
         install.torch_requirement(install.read_pins(lock), lock)
+
+
+@pytest.mark.parametrize(("name", "has"), [("audit", False), ("s3-server", False), ("study", True)])
+def test_a_lock_of_tools_needs_no_torch_and_gets_no_package(install, tmp_path, monkeypatch, name, has):
+    ran = []
+    monkeypatch.setattr(install, "pip", lambda _, *commands: ran.extend(commands))
+    install.install(tmp_path, ENVS / f"{name}.lock", ROOT)
+    words = [word for command in ran for word in command]
+    assert any(word.startswith("torch==") for word in words) is has
+    assert ("--editable" in words) is has
+    assert words.count("--require-hashes") == 2
+    assert words[-1] == "check"
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 14), (2, 7)])

@@ -1,11 +1,14 @@
 """Jobs: what a study asks for, which of it is there, and what nobody makes again."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from linear_probing import artefacts, jobs, settings
+from linear_probing.language_model import Model, Shape
 from linear_probing.settings import SettingsError
 from linear_probing.stage import StudyError
 
@@ -147,6 +150,37 @@ def test_a_model_with_shards_has_a_job_for_each(tiny_content, root, tmp_path, mo
     found = jobs.Jobs(settings.parse(tiny_content, root / "config" / "tiny.yaml")).extractions()
     assert [(job.model, job.shard, job.gpus) for job in found[:3]] == [("atlas", n, 1) for n in range(3)]
     assert len({sign for job in found for sign in job.signs}) == 2 * 3 * 4
+
+
+@pytest.mark.parametrize(("device", "gpus", "expected"), [("cpu", {}, 0), ("auto", {}, 1), ("auto", {"gpus": 2}, 2)])
+def test_a_job_asks_for_the_gpus_that_its_model_is_spread_over(tiny_content, root, device, gpus, expected):
+    tiny_content["models"]["atlas"].update(device=device, **gpus)
+    study = settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    assert {job.gpus for job in jobs.Jobs(study).extractions()} == {expected}, "the twin's too"
+
+
+def test_what_a_job_asks_for_doubles_with_each_attempt():
+    amounts = [jobs.growing(1000, per_thread=500)(None, threads=2, attempt=attempt) for attempt in (1, 2, 3)]
+    assert amounts == [2000, 4000, 8000]
+    assert jobs.growing(10)(None, threads=4, attempt=1) == 10
+
+
+def test_an_extraction_asks_for_memory_by_its_models_weights(tiny, tmp_path):
+    weights = sum(path.stat().st_size for path in tiny.model("atlas").folder.glob("*.safetensors"))
+    assert jobs.memory_mb(tiny.model("atlas")) == pytest.approx(1500 + 2 * weights / 1e6, abs=1)
+    fetched = Model("large", tmp_path, "bfloat16", shape=Shape(32, 4096, 131_072, 7_500_000_000))
+    assert jobs.memory_mb(fetched) == 31_500
+
+
+def test_the_profile_for_slurm_is_the_default_one_but_for_what_a_cluster_needs(root):
+    """It is read instead of the default: what that says for good reasons stands there as well."""
+    default = yaml.safe_load((root / "profiles" / "default" / "config.yaml").read_text())
+    slurm = yaml.safe_load((root / "workflow" / "profiles" / "slurm" / "config.yaml").read_text())
+    assert {key for key in default if slurm.get(key) != default[key]} == {"resources"}
+    assert slurm["executor"] == "slurm"
+    groups = {pair.split("=")[0] for pair in slurm["group-components"]}
+    rules = "".join(path.read_text() for path in (root / "workflow" / "rules").glob("*.smk"))
+    assert groups == set(re.findall(r'group:\n +"(\w+)"', rules))
 
 
 def test_a_split_that_the_card_does_not_have_is_refused_before_any_job(tiny, tiny_content, root, tmp_path, monkeypatch):

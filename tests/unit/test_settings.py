@@ -41,6 +41,8 @@ def change(content, path, value):
         (("models", "atlas", "shards"), 0, "shards"),
         (("models", "atlas", "tokens_per_batch"), 0, "tokens_per_batch"),
         (("models", "atlas", "device"), "tpu", "tpu"),
+        (("models", "atlas", "gpus"), 0, "gpus"),
+        (("models", "atlas", "gpus"), 2, "models.atlas.gpus: 2 with device cpu, which uses 0"),
         (("models", "atlas", "layers"), [7], "7 is not a layer of atlas"),
         (("models", "atlas", "allow"), ["everything"], "everything"),
         (("models", "atlas", "blocks"), "model layers", "model layers"),
@@ -166,3 +168,63 @@ def test_depth_and_context_are_found_under_the_architectures_names(tmp_path, con
     (tmp_path / "config.json").write_text(json.dumps(content))
     model = settings.Model("some", tmp_path, "float32")
     assert (model.n_layers(), model.context()) == (depth, context)
+
+
+ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join(['*' + old] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{new}: &{new} {{<<: [{', '.join(['*' + old] * 10)}]}}\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[" * 20_000, "values stand more than 30 deep"),
+        ("&a [*a]", "values stand more than 30 deep"),
+        (ALIASES, "more than 100,000 values"),
+        (MERGES, "<<: takes one mapping"),
+        ("# " * 500_001, "1,000,002 characters, expected at most 1,000,000"),
+        ("seed: 2001-99-99", "a value is not of the kind that it is written as: month must be in 1..12"),
+        ("seed: 0x_", "a value is not of the kind"),
+        ("seed: !!int abc", "a value is not of the kind"),
+        ("seed: !!bool abc", "a value is not of the kind"),
+        ("seed: !!timestamp abc", "a value is not of the kind"),
+        ("seed: " + "9" * 5000, "a value is not of the kind"),
+        ("!!map abc", "not YAML: expected a mapping node"),
+        ("!!set [a]", "not YAML: expected a mapping node"),
+        ("!!python/object/apply:os.getcwd []", "not YAML: could not determine a constructor"),
+        ("seed: 2001-01-01", "seed: 2001-01-01 is a date, expected text, a number"),
+        ("seed: !!set {a}", "seed: {'a'} is a set"),
+        ("models: {1: {}}", "models: the key 1 is no text"),
+        ("probes: {a: {parameters: {weights: {1: 2, b: 3}}}}", "weights: the key 1 is no text"),
+        ("seed: 0x" + "f" * 5000, "seed: a whole number of more than 18 digits"),
+        ('name: "\\ud800"', "name: a NUL, or half of a surrogate pair"),
+        ('name: "a\\0"', "name: a NUL, or half of a surrogate pair"),
+        ('"a\\0": 1', "top level: a NUL, or half of a surrogate pair"),
+    ],
+)
+def test_what_fuzzing_found_in_a_file_is_refused(tmp_path, content, says):
+    file = tmp_path / "wrong.yaml"
+    file.write_text(content)
+    with pytest.raises(SettingsError) as error:
+        settings.load(file)
+    assert says in str(error.value)
+    assert "\n  do: " in str(error.value)
+
+
+def test_a_mapping_may_overrule_what_it_merges(root, tmp_path):
+    text = (root / "config" / "tiny.yaml").read_text()
+    text = text.replace("  atlas: {", "  atlas: &atlas {")
+    text = text.replace("  atlas-random:", "  other: {<<: *atlas, dtype: bfloat16}\n  atlas-random:")
+    (tmp_path / "merged.yaml").write_text(text)
+    study = settings.load(tmp_path / "merged.yaml")
+    assert [model.dtype for model in study.models] == ["float32", "bfloat16", "float32"]
+
+
+def test_what_is_said_of_a_long_value_is_short(tiny_content, root):
+    tiny_content["layers"] = list(range(-5000, 0))
+    with pytest.raises(SettingsError) as error:
+        settings.parse(tiny_content, root / "config" / "tiny.yaml")
+    assert len(str(error.value)) < 1000

@@ -34,6 +34,7 @@ SHARED = {
     "artefacts",
     "records",
     "processes",
+    "devices",
 }
 ALLOWED = {
     "downloads": {"fetching"},

@@ -284,6 +284,11 @@ def test_what_is_built_is_read_back_and_fits_its_task(build, tmp_path):
             "(?s)derive: s: there is no column 'statment'.*name statem",
         ),
         ({"derive": {"s": {**SUBJECT, "match": "^("}}}, r"derive: s: \^\( is no regular expression: missing"),
+        (
+            {"derive": {"s": {**SUBJECT, "match": "(a{99999999999})"}}},
+            "no regular expression: the repetition number is",
+        ),
+        ({"derive": {"s": {**SUBJECT, "match": "(" * 9000 + ")" * 9000}}}, "is no regular expression"),
         ({"derive": {"s": {**SUBJECT, "match": "^.+ is"}}}, r"(?s)derive: s: \^.\+ is has no group.*do:     put round"),
         ({"where": {"label": [1]}}, r"the label 'label' is '1' in all 10 rows"),
         ({"where": {"city": ["Romme"]}}, r"(?s)no cell of the column 'city' is 'Romme'.*did you mean Rome"),
@@ -324,6 +329,7 @@ def test_a_wrong_configuration_is_refused(build, changes, says):
         ("Bonn,1,Bonn,x,0,-181", "line 22: the longitude is '-181', expected -180 to 180 degrees"),
         ("Bonn,1,Bonn,x,nan,0", "line 22: the latitude is 'nan'"),
         ('Bonn,1,Bonn,x,"4,5",0', "line 22: the latitude is '4,5'"),
+        ("Bonn,1,Bonn,x,1_0,0", "line 22: the latitude is '1_0'"),
     ],
 )
 def test_a_wrong_row_is_refused_at_its_line(build, row, says):
@@ -331,6 +337,11 @@ def test_a_wrong_row_is_refused_at_its_line(build, row, says):
     build(labels=labels, splits={"land": "land"})
     with pytest.raises(DatasetError, match=says):
         build([*ROWS, row], labels=labels, splits={"land": "land"})
+
+
+def test_a_place_of_thousands_of_digits_is_refused_at_its_line(build):
+    with pytest.raises(DatasetError, match=r"line 2: the span '0' to '9{5000}' is not within"):
+        build([f"Bonn,0,Bonn,x,0,{'9' * 5000}", *ROWS], span=["lat", "lon"])
 
 
 def test_all_wrong_rows_of_a_file_are_named(build):

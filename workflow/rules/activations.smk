@@ -1,6 +1,6 @@
 # The residual stream at every target, layer by layer: a job per model and shard, for the data sets that are not there yet.
 # The model is loaded once for all of them. A job's outputs are the records of its files, not the files: what a failed job
-# has finished stays.
+# has finished stays. On a cluster it is a job of its own, so that a GPU is held no longer than it is used.
 for EXTRACTION in JOBS.extractions():
 
     rule:
@@ -18,7 +18,8 @@ for EXTRACTION in JOBS.extractions():
             "../../envs/study.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
+            mem_mb=growing(EXTRACTION.memory_mb),
+            runtime=growing(240),
             gpu=EXTRACTION.gpus,
         params:
             config=JOBS.configuration_for,
@@ -29,7 +30,7 @@ for EXTRACTION in JOBS.extractions():
         shell:
             "python -m linear_probing.activations --config {params.config:q} --model {params.model}"
             " --tokens {params.tokens} --output {params.folders} --shard {params.shard}"
-            " --threads {threads} 2> {log}"
+            " --gpus {resources.gpu} --threads {threads} 2> {log}"
 
 
 rule activations:

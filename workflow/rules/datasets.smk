@@ -7,10 +7,13 @@ rule datasets:
     log:
         "logs/datasets/{dataset}-{digest}.log",
     priority: 5
+    group:
+        "preparation"
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         config=JOBS.configuration_for,
         folder=folder_of("output", 0),

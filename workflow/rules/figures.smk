@@ -11,7 +11,8 @@ rule figures:
     # As many as there are cores, if fewer.
     threads: 4
     resources:
-        mem_mb=lambda wildcards, threads: 300 + 300 * threads,
+        mem_mb=growing(300, per_thread=300),
+        runtime=growing(30),
     params:
         config=JOBS.configuration_for,
         statistics=folder_of("input", "tables"),

@@ -10,7 +10,8 @@ rule paper:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
+        runtime=growing(30),
     params:
         config=JOBS.configuration_for,
         statistics=folder_of("input", "tables"),

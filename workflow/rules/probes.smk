@@ -6,11 +6,14 @@ rule baselines:
         update("results/probes/text/{dataset}-{digest}/record.json"),
     log:
         "logs/probes/text/{dataset}-{digest}.log",
+    group:
+        "baselines"
     conda:
         "../../envs/study.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         config=JOBS.configuration_for,
         tables=folder_of("input", "tables"),
@@ -37,7 +40,8 @@ rule probes:
         "../../envs/study.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(2000),
+        runtime=growing(480),
     params:
         config=JOBS.configuration_for,
         tables=folder_of("input", "tables"),

@@ -9,7 +9,8 @@ rule report:
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
+        runtime=growing(30),
     params:
         config=JOBS.configuration_for,
         statistics=folder_of("input", "tables"),

@@ -12,7 +12,8 @@ rule statistics:
         "../../envs/study.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, threads: 1000 + 500 * threads,
+        mem_mb=growing(1000, per_thread=500),
+        runtime=growing(120),
     params:
         config=JOBS.configuration_for,
         datasets=folders_of("datasets"),

@@ -8,10 +8,13 @@ rule tokens:
     log:
         "logs/tokens/{model}/{dataset}-{digest}.log",
     priority: 4
+    group:
+        "preparation"
     conda:
         "../../envs/study.yaml"
     resources:
-        mem_mb=700,
+        mem_mb=growing(700),
+        runtime=growing(10),
     params:
         config=JOBS.configuration_for,
         tables=folder_of("input", "tables"),

@@ -12,7 +12,8 @@ rule transfer:
         "../../envs/study.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     params:
         config=JOBS.configuration_for,
         tables=folders_of("tables"),

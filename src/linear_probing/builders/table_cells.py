@@ -11,6 +11,8 @@ from linear_probing.tables import DatasetError
 Span = str | Sequence[str] | None
 NO_LABEL = ("", "nan", "none")
 """What the study takes for an absent label, in small letters."""
+LONGEST_PLACE = 18
+"""Digits."""
 BOUNDS = {"latitude": 90.0, "longitude": 180.0}
 
 
@@ -48,7 +50,7 @@ def spans(table: Table, texts: Sequence[str], span: Span) -> tuple[list[int], li
     wrong = {
         row: f"the span {start!r} to {end!r} is not within the text's {len(text):,} characters, or is blank"
         for row, (text, start, end) in enumerate(zip(texts, first, last, strict=True))
-        if not (start.isdecimal() and end.isdecimal() and int(end) <= len(text) and text[int(start) : int(end)].strip())
+        if not (_is_place(start) and _is_place(end) and int(end) <= len(text) and text[int(start) : int(end)].strip())
     }
     table.refuse(wrong, "counted from 1, in bytes, or with the last character's own place as the end")
     return [int(cell) for cell in first], [int(cell) for cell in last]
@@ -111,9 +113,15 @@ def unit_vectors(table: Table, columns: Mapping[str, str], name: str) -> Float[n
     return np.stack([flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)], axis=1)
 
 
+def _is_place(cell: str) -> bool:
+    """Return whether a cell is a whole number that may be a place in a text; Python reads no number of any length."""
+    return cell.isdecimal() and len(cell) <= LONGEST_PLACE
+
+
 def _number(cell: str) -> float:
+    """Return a cell's number, NaN if it is none; Python would read 1_0 as 10."""
     try:
-        return float(cell)
+        return float("nan" if "_" in cell else cell)
     except ValueError:
         return float("nan")
 

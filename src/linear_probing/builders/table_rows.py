@@ -196,7 +196,7 @@ def derived(table: Table, columns: Mapping[str, Mapping[str, str]]) -> Table:
 def _compiled(match: str, key: str, table: Table) -> re.Pattern[str]:
     try:
         pattern = re.compile(match)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # a{99999999999}; thousands of brackets
         subject = f"{key}: {match} is no regular expression: {error}"
         raise DatasetError(subject, file=table.files[0].path, do="correct match") from error
     if not pattern.groups:

@@ -83,7 +83,7 @@ def fetch(source: Source, folder: Path) -> Path:
     mirror, target = os.environ.get(MIRROR, ""), folder / source.file
     if mirror and "://" not in mirror:
         return _from_folder(source, Path(mirror).expanduser(), path, target)
-    if mirror and urlsplit(mirror).scheme not in ("http", "https"):
+    if mirror and not _is_web(mirror):
         what = f"{MIRROR} names {_shown(mirror)}, expected a folder or the beginning of a URL of http or https"
         raise FetchError(what, do=f"correct or unset {MIRROR}")
     url = f"{mirror.rstrip('/')}/{path}" if mirror else source.url
@@ -118,10 +118,18 @@ def _status(error: requests.HTTPError) -> int:
     return error.response.status_code if error.response is not None else 0
 
 
+def _is_web(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
+
+
 def _shown(url: str) -> str:
-    """Return a URL as an error may show it: without a password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """Return a URL as an error may show it: without a login."""
+    scheme, _, rest = url.partition("://")
+    host, *path = rest.split("/")
+    return "/".join([f"{scheme}://{host.rpartition('@')[2]}", *path])
 
 
 def _from_folder(source: Source, mirror: Path, below: str, target: Path) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from linear_probing.identity import PICKLED, TOKENIZER, WEIGHTS
 from linear_probing.language_model import COMMIT
-from linear_probing.stage import StudyError, run
+from linear_probing.stage import StudyError, run, without_secrets
 
 WANTED = tuple(f"*{name}" if name.startswith(".") else name for name in (*WEIGHTS, *TOKENIZER))
 """The files that name a model's content: what is in no digest is not fetched."""
@@ -55,7 +55,10 @@ def snapshot(repository: str, commit: str, allow: Sequence[str] = ()) -> Path:
         message nor cause holds the token.
     """
     os.environ.update(HF_HUB_OFFLINE="0", HF_HUB_DISABLE_TELEMETRY="1")  # read when the library is imported
-    from huggingface_hub import errors, snapshot_download
+    try:
+        from huggingface_hub import errors, snapshot_download
+    except ValueError as error:  # it takes the address apart when it is imported
+        raise FetchError(f"HF_ENDPOINT is no URL: {error}", do="correct or unset HF_ENDPOINT") from None
 
     page = f"{SITE}/{repository}"
     if not COMMIT.fullmatch(commit):
@@ -82,16 +85,14 @@ def snapshot(repository: str, commit: str, allow: Sequence[str] = ()) -> Path:
         what, likely = "is not on the hub, or private", f"a misspelt id, or {TOKEN} is not set"
         do = f"open {page}; set {TOKEN} if the model is private"
     except Exception as error:  # the library's own, its HTTP client's, the operating system's
-        what = f"at {commit} cannot be fetched: {_without_token(error)}"
+        what = f"at {commit} cannot be fetched: {_first_line(error)}"
         likely = "no network, or the hub does not answer"
         do = "run again where there is a network: what was fetched stays in the hub's cache (HF_HOME)"
     raise FetchError(f"model {repository} {what}", likely=likely, do=do) from None
 
 
-def _without_token(error: BaseException) -> str:
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    token = os.environ.get(TOKEN)
-    return first.replace(token, "***") if token else first
+def _first_line(error: BaseException) -> str:
+    return without_secrets((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def model_folder(name: str, revision: str | None, allow: Sequence[str] = ()) -> Path:
