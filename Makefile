@@ -109,16 +109,19 @@ check: develop ## style, types and the workflow's own lint
 
 # A third process works while two wait for a browser or a program that they started.
 test: develop ## the tests of a change: every tier but the slow ones, and of the workflow's its core
-	$(PYTEST) -m '(not workflow or core) and not committed and not slow' -n 3 --dist loadgroup
+	$(PYTEST) -m '(not workflow and not faults or core) and not committed and not slow' -n 3 --dist loadgroup
 
 test-unit: develop ## every test that does not run snakemake
-	$(PYTEST) -m 'not workflow and not committed and not slow' -n 3 --dist loadgroup
+	$(PYTEST) -m 'not workflow and not faults and not committed and not slow' -n 3 --dist loadgroup
 
 test-slow: develop ## own data and a hub's model from end to end, simulations, other fonts: half a minute and more each
 	$(PYTEST) -m slow -n 2 --dist loadgroup
 
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes
 	$(PYTEST) -m 'workflow and not slow' -n 2 --dist loadgroup
+
+test-faults: develop ## kills, full disks, damage and clocks on a small study, and what is lost, into docs/reliability.md
+	$(PYTEST)/faults -n 2 --dist loadgroup --write-documents
 
 test-slurm: develop setup-slurm ## the tiny study on a real Slurm of one node, with a job killed; as root, some ten minutes
 	$(PYTEST)/slurm/cluster.py

@@ -59,6 +59,14 @@ onsuccess:
     crate.describe(JOBS)
 
 
+# A job that was killed has said nothing, and its own log ends in the midst of its work.
+onerror:
+    from linear_probing import aftermath
+
+    for error in aftermath.killed(map(Path, log)):
+        logger.error(f"{type(error).__name__}: {error}")
+
+
 # Every output is an update: a stage replaces its folder as a whole and must find there what it wrote, to know it for its own;
 # Snakemake would take the record away first.
 rule all:

@@ -74,7 +74,9 @@ class Leftover:
 def leftover(folder: Path) -> Leftover | None:
     """Return what a folder's name says of it; None if it is not that of something unfinished."""
     found = LEFT.fullmatch(folder.name)
-    return Leftover(folder, found["host"], int(found["process"]), folder.parent / found["name"]) if found else None
+    if found is None or folder.is_symlink():
+        return None
+    return Leftover(folder, found["host"], int(found["process"]), folder.parent / found["name"])
 
 
 def leftovers(top: Path) -> list[Leftover]:
@@ -114,7 +116,7 @@ def replace_folder(final: Path) -> Iterator[Path]:
             with suppress(FileNotFoundError):  # another process does the same
                 final.rename(folder / f"{OLD}{number}")
         for old in folder.glob(f"{OLD}*"):
-            shutil.rmtree(old, ignore_errors=True)
+            old.rename(folder / f".gone{old.name}")  # at once: one that is removed in part must not come back
         _sync(final.parent)
 
 
@@ -165,6 +167,9 @@ def _claim(final: Path) -> tuple[Path, int]:
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             continue
+        except OSError:
+            folder.rmdir()
+            raise
         with suppress(OSError):  # no locks on this file system: nobody will take it for dead
             fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / LOCK).exists():
@@ -184,7 +189,8 @@ def _clear(folder: Path, final: Path) -> None:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
         else:
-            entry.unlink(missing_ok=True)
+            with suppress(OSError):
+                entry.unlink()
     shutil.rmtree(folder, ignore_errors=True)  # the lock last: until then nobody else removes it
 
 

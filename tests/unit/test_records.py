@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from linear_probing import artefacts, explanation, provenance, pruning, records, settings, verification
+from linear_probing import (
+    artefacts,
+    explanation,
+    provenance,
+    pruning,
+    records,
+    replacing,
+    settings,
+    verification,
+)
 from linear_probing.artefacts import Artefacts
 from linear_probing.jobs import Jobs
 from linear_probing.pruning import PruningError
 from linear_probing.records import RecordError
 from linear_probing.settings import SettingsError
+from linear_probing.stage import sha256
 
 FILE = "data.csv"
 
@@ -458,3 +468,38 @@ def test_a_history_that_is_missing_or_of_other_figures_is_found(built, content, 
     path = Path(built.figures).with_name("provenance.json")
     path.unlink() if content is None else path.write_text(content)
     assert found() == {(kind, path.as_posix())}
+
+
+def test_what_a_killed_job_left_is_named_and_pruned_and_what_may_live_stops_the_pruning(built):
+    own = Path(built.probes["atlas", "place"]).parent / f".place-0123456789.{replacing.host()}.17.0123abcd.tmp"
+    other = own.with_name(".place-0123456789.elsewhere.17.0123abcd.tmp")
+    for folder in (own, other):
+        (folder / "place-0123456789").mkdir(parents=True)
+        (folder / "place-0123456789" / FILE).touch()
+    assert found() == {("left", own.as_posix()), ("left", other.as_posix())}
+    with pytest.raises(PruningError, match=r"(?s)process 17 of elsewhere.*do:     wait for it; if no job of this"):
+        pruning.prune(set(built.made))
+    assert found() == {("left", other.as_posix())}
+    shutil.rmtree(other)
+    assert pruning.prune(set(built.made)) == []
+    assert found() == set()
+
+
+def test_a_shard_whose_job_was_killed_before_its_record_is_known_by_the_record_of_its_making(built, study):
+    record = Path(built.shard_record(study.model("atlas"), "cities", 1))
+    shard, made = record.with_suffix(".safetensors"), built.made[record.parent.as_posix()]
+    record.unlink()
+    records.check_replaceable(shard.parent, shard.name)
+    assert ("foreign", shard.as_posix()) in found()
+    records.write_run(shard, made, 0.0, {shard.name: sha256(shard)})
+    assert ("left", shard.as_posix()) in found()
+    stay = set(built.made) - {record.parent.as_posix()}
+    assert pruning.prune(stay) == [record.parent], "it can be removed once no study asks for it"
+    assert not shard.exists()
+
+
+def test_a_shard_with_a_record_that_was_edited_is_not_replaced(built, study):
+    shard = Path(built.shard_record(study.model("atlas"), "cities", 1)).with_suffix(".safetensors")
+    shard.write_text("my own")
+    with pytest.raises(RecordError, match="was edited and would be lost"):
+        records.check_replaceable(shard.parent, shard.name)

@@ -139,3 +139,14 @@ def test_the_machines_troubles_have_our_form(tmp_path, error, subject, do):
 def test_a_fault_of_the_code_keeps_its_traceback():
     for error in (FileNotFoundError(errno.ENOENT, "No such file"), ValueError("code: 28"), RuntimeError("allocate")):
         assert explained(error) is None
+
+
+def test_a_link_of_such_a_name_is_not_followed(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis").touch()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / f".out.{replacing.host()}.17.0123abcd.tmp").symlink_to(tmp_path / "mine")
+    assert replacing.remove_dead([tmp_path / "results"]) == []
+    with replacing.replace_file(tmp_path / "results" / "out") as path:
+        path.touch()
+    assert (tmp_path / "mine" / "thesis").exists()

@@ -1,0 +1,32 @@
+"""What is said of jobs that a signal ended, from snakemake's own words."""
+
+import pytest
+
+from linear_probing import aftermath
+
+SAID = (
+    'RuleException:\nCalledProcessError in file "workflow/rules/probes.smk", line 49:\n'
+    "Command 'set -euo pipefail;  python -m linear_probing.probes --config 'my study.yaml' --threads 1 2> a.log' {}.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [
+        ("returned non-zero exit status 137", "SIGKILL"),
+        ("returned non-zero exit status 139", "SIGSEGV"),
+        ("died with <Signals.SIGKILL: 9>", "SIGKILL"),
+    ],
+)
+def test_a_killed_job_is_told_with_what_to_do(tmp_path, end, name):
+    (tmp_path / "log").write_text(SAID.format(end))
+    (error,) = aftermath.killed([tmp_path / "log"])
+    assert error.subject == f"a job of the stage probes was killed by {name} before it was done"
+    assert "\n  likely: memory ran out and the kernel" in str(error)
+    assert "\n  do:     run snakemake again: what is finished stays; if memory ran out" in str(error)
+
+
+@pytest.mark.parametrize("status", [1, 130, 143])
+def test_a_job_that_said_itself_what_happened_is_not_told_again(tmp_path, status):
+    (tmp_path / "log").write_text(SAID.format(f"returned non-zero exit status {status}"))
+    assert list(aftermath.killed([tmp_path / "log"])) == []
