@@ -458,3 +458,16 @@ def test_a_history_that_is_missing_or_of_other_figures_is_found(built, content, 
     path = Path(built.figures).with_name("provenance.json")
     path.unlink() if content is None else path.write_text(content)
     assert found() == {(kind, path.as_posix())}
+
+
+def test_an_extraction_of_many_data_sets_computes_the_studys_digests_once(root, monkeypatch):
+    study = settings.load(root / "config" / "tiny.yaml")
+    built = Artefacts(study)
+    computed, compute = [], artefacts.Artefacts
+    monkeypatch.setattr(artefacts, "Artefacts", lambda one: computed.append(one) or compute(one))
+    monkeypatch.chdir(root)
+    for folder in built.activations.values():
+        made = records.today(study, "activations", Path(folder), [Path(place) for place in built.inputs[folder]])
+        assert made is not None
+        assert made.digest == built.made[folder].digest
+    assert computed == [study]
