@@ -45,6 +45,9 @@ setup: ## make .venv as envs/study.lock has it; does nothing when it is there
 develop: ## make .venv as envs/develop.lock has it: the study, the checks and the tests
 	@$(PYTHON) envs/install.py envs/develop.lock
 
+setup-storage: ## make .venv with what DVC needs to keep results in an S3 bucket besides (docs/sharing.md)
+	@$(PYTHON) envs/install.py envs/storage.lock
+
 setup-browser: ## install Debian's Chromium, which the test of the report drives; does nothing where there is one
 	@for name in $(BROWSERS); do if command -v $$name; then exit 0; fi; done; \
 	if ! command -v apt-get > /dev/null; then \
@@ -133,6 +136,11 @@ audit: ## are there known vulnerabilities in what envs/*.lock pin? asks api.osv.
 	@$(PYTHON) envs/install.py envs/audit.lock --environment .venv-audit
 	@.venv-audit/bin/python envs/audit.py $(if $(OSV),--osv-url "$(OSV)")
 
+test-storage: develop ## DVC with a real S3 server on loopback: push, clone, pull, figures; makes two more environments
+	@$(PYTHON) envs/install.py envs/s3-server.lock --environment .venv-s3
+	@$(PYTHON) envs/install.py envs/storage.lock --environment .venv-storage
+	$(PYTEST)/storage -m storage
+
 validate: develop ## the statistics on simulations of known truth, with limits, into docs/validation.md, minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m linear_probing.validation --cores $(CORES) --output docs/validation.md
 
@@ -155,6 +163,9 @@ architectures: develop ## write docs/architectures.md anew, as the tests find it
 bench-extraction: develop ## time extraction against others' ways (TEXTS=FOLDER, DEVICE=cuda, BENCH=more options)
 	$(BENCHMARK)/extraction.py --device $(DEVICE) $(if $(TEXTS),--texts "$(TEXTS)") $(BENCH)
 	$(BENCHMARK)/extraction.py --memory
+
+bench-scale: develop ## how the study grows with data sets and targets, into docs/scale.md, 20 minutes (BENCH=more options)
+	$(BENCHMARK)/scale.py $(BENCH)
 
 bench-chain: develop ## the whole chain at a founding model's true shape, random weights (SHAPE=gpt2 or llama-8b, DEVICE=cuda)
 	$(BENCHMARK)/chain.py --shape $(SHAPE) --device $(DEVICE) $(BENCH)

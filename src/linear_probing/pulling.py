@@ -20,6 +20,10 @@ from linear_probing.stage import StudyError, run
 LOCK = Path("dvc.lock")
 DEPTHS = {f"{RESULTS}/{stage}": 1 if stage in FLAT else 2 for stage in STAGES}
 """How many folders below an output an artefact's own is."""
+KEYS = (
+    "say the key in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY of a bucket), or by dvc remote modify"
+    " --local; docs/sharing.md says where, and `make setup-storage` installs what s3 needs"
+)
 ADD = "dvc remote add --local --default NAME PLACE (a folder, s3://..., ssh://...); or make study, which makes all anew"
 
 
@@ -64,6 +68,28 @@ def restore() -> list[str]:
     return missing
 
 
+def problem() -> tuple[str, str] | None:
+    """Return why the remote gives nothing at all, and the likely cause; None if it holds something.
+
+    DVC calls files missing where it is the bucket that is, and names no remote where it is refused.
+    """
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+    name = dvc("config", "core.remote").stdout.strip()
+    url = dvc("config", f"remote.{name}.url").stdout.strip()
+    try:
+        with Repo() as repo:
+            store = repo.cloud.get_remote_odb(name)
+            if store.fs.exists(store.path):
+                return None
+    except Exception as error:  # of whatever library speaks to such a remote
+        return (
+            f"the remote {name} ({url}) cannot be read: {error}",
+            "a wrong key or none, a wrong address, or no network",
+        )
+    return f"the remote {name} ({url}) holds nothing", "no such bucket or folder, or nothing was pushed to it"
+
+
 def main() -> None:
     """Pull what DVC tracks; where a part is missing, restore the rest and say which."""
     argparse.ArgumentParser(description="Pull the results that DVC tracks, in part if need be.").parse_args()
@@ -77,6 +103,10 @@ def main() -> None:
             do=ADD,
         )
     if subprocess.run([sys.executable, "-m", "dvc", "pull"], check=False).returncode:
+        found = problem()
+        if found is not None:
+            dvc("checkout", "--allow-missing")  # what the cache has
+            raise PullError(found[0], likely=found[1], do=f"compare its address with dvc remote list; {KEYS}")
         missing = restore()
         raise PullError(
             f"not whole in the remote: {', '.join(missing) or 'something that has no name here'}",

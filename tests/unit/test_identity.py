@@ -60,6 +60,14 @@ def test_a_model_comes_from_one_place(tiny_content, root, entry, says):
         parsed(tiny_content, root)
 
 
+def test_a_models_folder_is_read_once_for_all_data_sets(tiny_content, root, monkeypatch):
+    """A hundred data sets would else read it a hundred times, whenever a job or Snakemake looks at a study."""
+    asked, read = [], artefacts.identity.weights
+    monkeypatch.setattr(artefacts.identity, "weights", lambda model: asked.append(model.name) or read(model))
+    artefacts.Artefacts(parsed(tiny_content, root))
+    assert asked == ["atlas", "atlas-random"]
+
+
 def test_a_twin_reads_texts_as_its_original_does(tiny_content, root):
     model = tiny_content["models"]["atlas"]
     tiny_content["models"] |= {"chat": {**model, "chat": True}, "chat-random": {"twin_of": "chat", "seed": 0}}

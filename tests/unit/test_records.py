@@ -503,3 +503,16 @@ def test_a_shard_with_a_record_that_was_edited_is_not_replaced(built, study):
     shard.write_text("my own")
     with pytest.raises(RecordError, match="was edited and would be lost"):
         records.check_replaceable(shard.parent, shard.name)
+
+
+def test_an_extraction_of_many_data_sets_computes_the_studys_digests_once(root, monkeypatch):
+    study = settings.load(root / "config" / "tiny.yaml")
+    built = Artefacts(study)
+    computed, compute = [], artefacts.Artefacts
+    monkeypatch.setattr(artefacts, "Artefacts", lambda one: computed.append(one) or compute(one))
+    monkeypatch.chdir(root)
+    for folder in built.activations.values():
+        made = records.today(study, "activations", Path(folder), [Path(place) for place in built.inputs[folder]])
+        assert made is not None
+        assert made.digest == built.made[folder].digest
+    assert computed == [study]
