@@ -59,7 +59,7 @@ def main() -> None:
         for point in points(part, arguments.folder, arguments):
             LOG.info("%s: %s at %g, %.1f s", point.part, point.what, point.size, point.seconds)
             known.append(point)
-        measure.save(known, found, kept)
+            measure.save(known, found, kept)  # each time: a run that is stopped leaves what it has measured
     every = [measure.load(arguments.folder / f"{part}.json") for part in PARTS]
     planned = paper.planned(arguments.folder, (1_000, 10_000, 100_000, 1_000_000))
     document.write([one for one in every if one.points], planned, paper.large(arguments.folder), ROOT / "docs")

@@ -27,14 +27,15 @@ HEAD = """# How far it grows
 
 Written by `make bench-scale`, on {cores} cores ({machine}, Python {python}). Day, and load of the machine before, from
 other programs beside, by part: {when}.
-Seconds are of the clock, in brackets of the processor, of one run of whole processes, start included. What is marked ~
-was not measured: it goes on as the last two points do, straight, or where that is more, straight in logarithms.
+Seconds are of the clock, in brackets of the processor, of one run of whole processes, start included. Where other
+programs run beside, the clock's say more of them than of the study. What is marked ~ was not measured: it is the
+processor's, and goes on as the last two points do, straight, or where that is more, straight in logarithms.
 
     make bench-scale                                                   # all of it
     make bench-scale BENCH="--parts targets --targets 1000 10000"      # a part; the others stay as they were measured
     make bench-scale BENCH="--datasets 1 10 100 1000 --up-to 600"      # as far as no command is expected to take 600 s
 
-![Seconds by data sets, files and targets: dots measured, dashes extended, dotted the plan](figures/scale.png)
+![Seconds of the processor by data sets, files and targets: dots measured, dashes extended, dotted the plan](figures/scale.png)
 
 """
 READING = f"""## More data sets: reading the workflow
@@ -63,21 +64,21 @@ grouped: a data set, its tokens and its baselines.
 
 
 def extended(points: Sequence[Point], size: float) -> float:
-    """Return the seconds at a size beyond what was measured, from the last two points.
+    """Return the processor's seconds at a size beyond what was measured, from the last two points.
 
     The greater of a straight line through them, as of work with a start, and of one through their logarithms, as of
     work that grows faster than its size.
 
     Examples
     --------
-    >>> extended([Point("a", "b", 10, 2.0, 0.0), Point("a", "b", 100, 20.0, 0.0)], 1000)
+    >>> extended([Point("a", "b", 10, 0.0, 2.0), Point("a", "b", 100, 0.0, 20.0)], 1000)
     200.0
     """
     before, last = points[-2], points[-1]
-    power = log(last.seconds / before.seconds) / log(last.size / before.size)
-    line = (last.seconds - before.seconds) / (last.size - before.size)
-    curved, straight = last.seconds * (size / last.size) ** power, last.seconds + line * (size - last.size)
-    return round(float(max(curved, straight, last.seconds)), 6)
+    power = log(last.processor / before.processor) / log(last.size / before.size)
+    line = (last.processor - before.processor) / (last.size - before.size)
+    curved, straight = last.processor * (size / last.size) ** power, last.processor + line * (size - last.size)
+    return round(float(max(curved, straight, last.processor)), 6)
 
 
 def kinds(points: Iterable[Point]) -> dict[str, list[Point]]:
@@ -89,7 +90,7 @@ def kinds(points: Iterable[Point]) -> dict[str, list[Point]]:
 
 
 def plot(parts: Sequence[Measured], planned: dict[str, dict[int, float]], path: Path) -> None:
-    """Draw seconds against work: what was measured, dashed how it goes on, dotted what the plan says."""
+    """Draw the processor's seconds against work: what was measured, dashed how it goes on, dotted what the plan says."""
     drawn = [part for part in parts if part.points[0].part in AXES]
     with theme():
         figure = new_figure(2.6)
@@ -97,13 +98,15 @@ def plot(parts: Sequence[Measured], planned: dict[str, dict[int, float]], path: 
             name = part.points[0].part
             for color, (what, points) in zip(COLORS, kinds(part.points).items(), strict=False):
                 table = pd.DataFrame([vars(point) for point in points])
-                sns.lineplot(table, x="size", y="seconds", color=color, marker="o", label=what, errorbar=None, ax=axes)
+                sns.lineplot(
+                    table, x="size", y="processor", color=color, marker="o", label=what, errorbar=None, ax=axes
+                )
                 if len(points) > 1 and points[-1].size < MOST[name]:
-                    ends = ([points[-1].size, MOST[name]], [points[-1].seconds, extended(points, MOST[name])])
+                    ends = ([points[-1].size, MOST[name]], [points[-1].processor, extended(points, MOST[name])])
                     axes.plot(*ends, color=color, linestyle="--", linewidth=0.8)
                 if what in planned and name == "targets":
                     axes.plot(*zip(*planned[what].items(), strict=True), color=color, linestyle=":", linewidth=0.8)
-            axes.set(xscale="log", yscale="log", xlabel=AXES[name], ylabel="seconds")
+            axes.set(xscale="log", yscale="log", xlabel=AXES[name], ylabel="seconds of the processor")
             axes.legend(frameon=False, loc="upper left")
             low, high = axes.get_ylim()
             axes.set_ylim(low, high * 8)  # room for the legend
