@@ -35,7 +35,7 @@ processor's, and goes on as the last two points do, straight, or where that is m
     make bench-scale BENCH="--parts targets --targets 1000 10000"      # a part; the others stay as they were measured
     make bench-scale BENCH="--datasets 1 10 100 1000 --up-to 600"      # as far as no command is expected to take 600 s
 
-![Seconds of the processor by data sets, files and targets: dots measured, dashes extended, dotted the plan](figures/scale.png)
+![Seconds by data sets, files and targets: dots measured, dashes extended, dotted the plan](figures/scale.png)
 
 """
 READING = f"""## More data sets: reading the workflow
@@ -45,8 +45,8 @@ Data sets of {N_ROWS} rows in files of one's own, the embedded model and {N_TWIN
 """
 KEPT = """## More data sets: DVC
 
-Files of the same studies' names and planned sizes. `dvc status` twice: as it is, and where DVC has forgotten the sums,
-so that it reads every byte again.
+Files of the same studies' names and planned sizes: a row for each number of data sets above. `dvc status` twice: as it
+is, and where DVC has forgotten the sums, so that it reads every byte again.
 
 """
 TARGETS = """## More targets: extraction and probes
@@ -90,7 +90,7 @@ def kinds(points: Iterable[Point]) -> dict[str, list[Point]]:
 
 
 def plot(parts: Sequence[Measured], planned: dict[str, dict[int, float]], path: Path) -> None:
-    """Draw the processor's seconds against work: what was measured, dashed how it goes on, dotted what the plan says."""
+    """Draw the processor's seconds against work: what was measured, dashed how it goes on, dotted the plan."""
     drawn = [part for part in parts if part.points[0].part in AXES]
     with theme():
         figure = new_figure(2.6)
