@@ -59,11 +59,11 @@ onsuccess:
     crate.describe(JOBS)
 
 
-# A job that was killed has said nothing, and its own log ends in the midst of its work.
+# A job that was killed has said nothing, and what snakemake meets on a disk it says without what to do.
 onerror:
     from linear_probing import aftermath
 
-    for error in aftermath.killed(map(Path, log)):
+    for error in aftermath.unsaid(map(Path, log)):
         logger.error(f"{type(error).__name__}: {error}")
 
 

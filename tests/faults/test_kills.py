@@ -91,13 +91,14 @@ def test_kill_9_of_snakemake_whose_job_lives_on(study, tell, moment):
     process.wait()
     study.go.touch()
     study.ends(job)
-    code, refused = study.make("activations")
-    assert code == 1
-    assert "Directory cannot be locked" in refused
-    assert "If you are sure that no other instances of snakemake are running" in refused
-    assert "--unlock" in refused
-    study.done("snakemake", "--unlock")
     code, again = study.make(goal)
+    if goal == "activations":  # a target that is asked for anew each time, and so asks for the lock
+        assert code == 1
+        assert "Directory cannot be locked" in again
+        assert "If you are sure that no other instances of snakemake are running" in again
+        assert "--unlock" in again
+        study.done("snakemake", "--unlock")
+        code, again = study.make(goal)
     assert code == 0, again
     assert jobs(again) == {}, "its job has finished"
     study.is_as_undisturbed()
