@@ -49,7 +49,9 @@ def test_a_models_shape_that_is_deeper_than_pythons_stack_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [DEEP, json.dumps({**dict.fromkeys(records.RUN_FIELDS, ""), "digest": "0", "files": []})]
+    "content",
+    [DEEP, json.dumps({**dict.fromkeys(sorted(records.RUN_FIELDS), ""), "digest": "0", "files": []})],
+    ids=["deep", "files that are a list"],
 )
 def test_a_damaged_record_of_a_making_is_none(tmp_path, content):
     file = tmp_path / "results" / "tokens" / "made-0" / "a.safetensors"
