@@ -48,6 +48,8 @@ onstart:
     from linear_probing.probing import estimators
 
     estimators.check(STUDY)
+    for error in replacing.unwritable(records.absent(JOBS)):
+        logger.warning(f"{type(error).__name__}: {error}")
     JOBS.write_manifest()
     for notice in JOBS.notices():
         logger.warning(f"licence of {notice}")

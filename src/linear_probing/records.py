@@ -84,6 +84,13 @@ def tops() -> list[Path]:
     return [results, *(path for path in sorted(results.glob("*")) if path.is_symlink() and is_top(path))]
 
 
+def absent(paths: artefacts.Artefacts) -> list[Path]:
+    """Return the folders of a study that have no record yet, without those that only their own target asks for."""
+    made = ((place, one.stage) for place, one in paths.made.items())
+    wanted = [place for place, stage in made if stage not in artefacts.ON_DEMAND]
+    return [Path(place) for place in wanted if not Path(paths.record(place)).is_file()]
+
+
 def entries(folder: Path) -> list[Path]:
     """Return all that stands below a folder but the folders: files, and links, which are not followed.
 

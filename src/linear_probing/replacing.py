@@ -15,13 +15,13 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from linear_probing.errors import WRITING, explained
+from linear_probing.errors import AGAIN, WRITING, MachineError, explained
 
 LEFT = re.compile(r"\.(?P<name>.+)\.(?P<host>[^.]+)\.(?P<process>\d+)\.[a-z0-9_]{8}\.tmp")
 LOCK, OLD = ".lock", ".old-"
@@ -92,6 +92,21 @@ def leftovers(top: Path) -> list[Leftover]:
 def remove_dead(tops: list[Path]) -> list[Leftover]:
     """Remove what killed jobs left below some folders; return what may still be written."""
     return [one for top in tops for one in leftovers(top) if not one.remove()]
+
+
+def unwritable(places: Iterable[Path]) -> list[MachineError]:
+    """Return the folders in which nothing can be made, of those in which something is to be."""
+    parents = {next((one for one in place.absolute().parents if one.exists()), Path("/")): place for place in places}
+    return [
+        MachineError(
+            f"no access: {place} cannot be made",
+            file=parent,
+            likely="it is mounted read-only, or belongs to another user",
+            do=f"let this user write there, or make results a link to where it may, and {AGAIN}",
+        )
+        for parent, place in parents.items()
+        if not os.access(parent, os.W_OK | os.X_OK)
+    ]
 
 
 @contextmanager

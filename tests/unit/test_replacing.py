@@ -141,6 +141,14 @@ def test_a_fault_of_the_code_keeps_its_traceback():
         assert explained(error) is None
 
 
+def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr(replacing.os, "access", lambda path, mode: path.name != "closed")
+    (error,) = replacing.unwritable([tmp_path / "closed" / "a" / "b", tmp_path / "open" / "a"])
+    assert f"file:   {tmp_path / 'closed'}\n" in str(error)
+    assert "do:     let this user write there" in str(error)
+
+
 def test_a_link_of_such_a_name_is_not_followed(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis").touch()
