@@ -17,7 +17,7 @@ from linear_probing.stage import StudyError, replace_file
 
 DEFAULT = ROOT / "config" / "study.yaml"
 RESULTS = "results"
-STAGES = ("downloads", "datasets", "tokens", "activations", "probes", "transfer")
+STAGES = ("downloads", "datasets", "tokens", "activations", "probes", "transfer", "interventions")
 """The stages whose folders carry a digest; those of the last ones stand in the study's folder."""
 FLAT = ("downloads", "datasets")
 """Of these, those whose artefacts stand in the stage's own folder; others stand in a folder of their model."""
@@ -41,6 +41,7 @@ class Artefacts:
         self.activations: dict[tuple[str, str], str] = {}
         self.probes: dict[tuple[str, str], str] = {}
         self.transfer: dict[str, str] = {}
+        self.interventions: dict[tuple[str, str], str] = {}
         # Looked up once: a hundred data sets would each look through a hundred tasks, and read the models again.
         self._tasks: dict[str, list[Task]] = {}
         for task in study.tasks:
@@ -56,7 +57,8 @@ class Artefacts:
             self._add_download(model)
             if model not in study.twins_of(model)[1:]:
                 self._add_transfer(model)
-        read = [*self.tables.values(), *self.probes.values(), *self.transfer.values()]
+                self._add_interventions(model)
+        read = [*self.tables.values(), *self.probes.values(), *self.transfer.values(), *self.interventions.values()]
         self.statistics = self._add_last("statistics", self._of_statistics(), read)
         tables = {"statistics": self.made[self.statistics].digest}
         self.figures = self._add_last("figures", tables, [self.statistics])
@@ -187,6 +189,40 @@ class Artefacts:
         inputs = [one for own in folders.values() for one in own]
         self.transfer[model.name] = self._add(f"{model.name}/tasks", made("transfer", made_of), inputs)
 
+    def _add_interventions(self, model: Model) -> None:
+        """Enter what is done to a model along its directions, by data set; a further twin's says nothing more."""
+        asked = self.study.interventions
+        if asked is None:
+            return
+        owner = self.tokenizer_of(model)
+        for name in self.intervened:
+            read = self.edited(name)
+            folders = {
+                "tables": [self.tables[one] for one in asked.datasets],
+                "tokens": [self.tokens[owner, one] for one in read],
+                "features": [self.activations[model.name, one] for one in read],
+                "probes": [self.probes[model.name, one] for one in self.intervened],
+            }
+            made_of: dict[str, Any] = {key: [self.made[one].digest for one in own] for key, own in folders.items()}
+            made_of |= {"behaviours": [vars(one) for one in asked.behaviours if one.task.split(".")[0] == name]}
+            made_of |= {"strengths": asked.strengths, "n_targets": asked.n_targets, "elsewhere": asked.elsewhere}
+            made_of |= {"n_controls": asked.n_controls if model.seed is None else 0, "seed": self.study.seed}
+            made_of |= {"tasks": [vars(task) for task in self.study.tasks if task.name in asked.tasks]}
+            inputs = [one for own in folders.values() for one in own]
+            made_here = made("interventions", made_of)
+            self.interventions[model.name, name] = self._add(f"{model.name}/{name}", made_here, inputs)
+
+    @cached_property
+    def intervened(self) -> tuple[str, ...]:
+        """The names of the data sets that have a task which is intervened on, in the configuration's order."""
+        asked = self.study.interventions.tasks if self.study.interventions else ()
+        return tuple(one.name for one in self.study.datasets if one.name in {task.split(".")[0] for task in asked})
+
+    def edited(self, dataset: str) -> tuple[str, ...]:
+        """Return the data sets whose states are edited where one is intervened on: it, and where loss is measured."""
+        elsewhere = self.study.interventions.elsewhere if self.study.interventions else ""
+        return (dataset, elsewhere) if elsewhere not in ("", dataset) else (dataset,)
+
     @cached_property
     def transferred(self) -> tuple[str, ...]:
         """The names of the data sets that have a binary task."""
@@ -197,6 +233,7 @@ class Artefacts:
         return {
             "probes": sorted(self.probes.values()),
             "transfer": sorted(self.transfer.values()),
+            "interventions": sorted(self.interventions.values()),
             "models": [self._of_model(model) for model in self.study.models],
             "bootstrap": vars(self.study.bootstrap),
             "seed": self.study.seed,
@@ -243,6 +280,7 @@ class Artefacts:
             "activations": sorted(self.activations.values()),
             "probes": sorted(self.probes.values()),
             "transfer": sorted(self.transfer.values()),
+            "interventions": sorted(self.interventions.values()),
             **{stage: self.made[getattr(self, stage)].digest for stage in LAST_STAGES},
         }
 

@@ -18,8 +18,8 @@ NO_ACCESS = (errno.EROFS, errno.EACCES, errno.EPERM)
 NO_DISK = (errno.EIO, errno.ESTALE)
 RUST = re.compile(r"\bos error (\d+)|\bcode: (\d+), kind:")
 """How libraries in Rust name the system's error, in the two ways in which they print it."""
-NO_MEMORY = re.compile(r"bad_alloc|(can't|cannot|unable to) allocate (memory|\d)", re.I)
-"""How torch and shared libraries say that memory ran out."""
+NO_MEMORY = re.compile(r"bad_alloc|(can't|cannot|unable to) allocate (memory|\d)|failed to map segment", re.I)
+"""How torch, the loader of shared libraries and these libraries say that memory ran out."""
 
 
 class StudyError(Exception):
@@ -67,8 +67,8 @@ def explained(error: BaseException) -> MachineError | None:
       do:     make room there (`make prune` removes what no study asks for) and run snakemake: what is finished stays
     >>> explained(FileNotFoundError(2, "No such file or directory", "results/a"))
     """
-    number, text, file = _number(error), getattr(error, "strerror", None) or str(error), _file(error)
-    if isinstance(error, MemoryError) or number == errno.ENOMEM or NO_MEMORY.search(text):
+    number, text, file = _number(error), _text(error), _file(error)
+    if is_of_memory(error):
         return MachineError(
             f"memory ran out: {text or type(error).__name__}",
             file=file,
@@ -103,6 +103,21 @@ def explained(error: BaseException) -> MachineError | None:
             do=f"see what the system's log says of it; `make verify` reads all that is there; and {AGAIN}",
         )
     return None
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that memory ran out.
+
+    Examples
+    --------
+    >>> is_of_memory(ImportError("libc.so: failed to map segment from shared object"))
+    True
+    """
+    return isinstance(error, MemoryError) or _number(error) == errno.ENOMEM or bool(NO_MEMORY.search(_text(error)))
+
+
+def _text(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _number(error: BaseException) -> int | None:

@@ -231,6 +231,38 @@ class Jobs(Artefacts):
         probes = [self.record(self.probes[wildcards.model, name]) for name in self.transferred]
         return self._there(probes, self.transfer[wildcards.model])
 
+    def tables_of_interventions(self, wildcards: Any) -> list[str]:
+        """Return the records of all data sets that interventions read."""
+        asked = self.study.interventions
+        return self._of_interventions(wildcards, [self.tables[name] for name in asked.datasets] if asked else [])
+
+    def tokens_of_interventions(self, wildcards: Any) -> list[str]:
+        """Return the records of the tokens of the data sets that are edited."""
+        owner = self.tokenizer_of(self.study.model(wildcards.model))
+        edited = self.edited(wildcards.dataset)
+        return self._of_interventions(wildcards, [self.tokens[owner, name] for name in edited])
+
+    def states_of_interventions(self, wildcards: Any) -> list[str]:
+        """Return the files that say that a model's shards of these data sets are there."""
+        states = self._signs(self.study.model(wildcards.model), self.edited(wildcards.dataset))
+        return self._there(states, self.interventions[wildcards.model, wildcards.dataset])
+
+    def probes_of_interventions(self, wildcards: Any) -> list[str]:
+        """Return the records of a model's probes of all data sets that are intervened on."""
+        return self._of_interventions(wildcards, [self.probes[wildcards.model, name] for name in self.intervened])
+
+    def _of_interventions(self, wildcards: Any, folders: Sequence[str]) -> list[str]:
+        reader = self._current(self.interventions[wildcards.model, wildcards.dataset], wildcards.digest)
+        return self._there([self.record(folder) for folder in folders], reader)
+
+    def gpus_of(self, wildcards: Any) -> int:
+        """Return how many GPUs a job of a model holds."""
+        return self.study.model(wildcards.model).n_gpus
+
+    def memory_of(self, wildcards: Any, attempt: int) -> int:
+        """Return the megabytes that a job which loads a model asks for, doubled after each failure."""
+        return memory_mb(self.study.model(wildcards.model)) * 2 ** (attempt - 1)
+
     def _signs(self, model: Model, names: Sequence[str]) -> list[str]:
         return [self.sign(model, name, shard) for name in names for shard in range(model.shards)]
 
@@ -275,6 +307,8 @@ class Jobs(Artefacts):
                 read_by = [self.probes[model.name, name]]
                 if model.name in self.transfer and name in self.transferred:
                     read_by.append(self.transfer[model.name])
+                edited = self.interventions.items()
+                read_by += [one for (who, of), one in edited if who == model.name and name in self.edited(of)]
                 probed = all(Path(self.record(folder)).is_file() for folder in read_by)
                 found["_again" if probed else ""].append(name)
         return found

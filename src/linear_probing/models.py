@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from linear_probing import records
+from linear_probing.errors import is_of_memory
 from linear_probing.provenance import file_digest
 from linear_probing.settings import Model
 from linear_probing.stage import StudyError
@@ -30,8 +31,8 @@ class ModelError(StudyError):
     """A model that cannot be loaded."""
 
 
-def load(model: Model) -> Any:
-    """Return a model without its head, in evaluation mode, on its device.
+def load(model: Model, head: bool = False) -> Any:
+    """Return a model, without its head or with it, in evaluation mode, on its device.
 
     A twin gets the architecture's own initialisation under its seed, so that it differs from its original in the
     weights alone (Zhang & Bowman 2018).
@@ -40,6 +41,8 @@ def load(model: Model) -> Any:
     ----------
     model : Model
         As in the configuration.
+    head : bool
+        Whether it is to say what comes next, and not only to be read.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def load(model: Model) -> Any:
     ------
     ModelError
         If the folder does not hold a whole model, holds what is not allowed, or its weights are not finite; if there
-        is no such device.
+        is no such device; if a head is asked for of a model that does not read from left to right.
     """
     import torch
 
@@ -60,14 +63,16 @@ def load(model: Model) -> Any:
             do="install torch's CUDA build, or set device to cpu",
         )
     _check_files(model)
-    loaded = _pretrained(model) if model.seed is None else _random(model)
+    loaded = _pretrained(model, head) if model.seed is None else _random(model, head)
     if loaded.get_input_embeddings().weight.is_meta:
         raise ModelError(
             f"model {model.name}: accelerate keeps its embedding on disk, where no input can be put",
             likely="there is hardly any memory left on the devices",
             do="free memory, or use a machine with more of it",
         )
-    _check_shape(model, loaded)
+    _check_shape(model, loaded.base_model)
+    if head:
+        _check_speaks(model, loaded)
     for name, tensor in loaded.named_parameters():
         if not tensor.is_meta and not bool(torch.isfinite(tensor).all()):
             raise ModelError(
@@ -77,6 +82,23 @@ def load(model: Model) -> Any:
                 do="fetch the model again, or load it as bfloat16 or float32",
             )
     return loaded.eval()
+
+
+def blocks_in(loaded: Any, model: Model) -> str | None:
+    """Return the dotted name that a configuration gives a model's blocks, in a model with its head too."""
+    has_head = loaded.base_model is not loaded
+    return f"{loaded.base_model_prefix}.{model.blocks}" if model.blocks and has_head else model.blocks
+
+
+def _check_speaks(model: Model, loaded: Any) -> None:
+    from linear_probing.architecture import declares_causal
+
+    if declares_causal(loaded) is False or loaded.get_output_embeddings() is None:
+        raise ModelError(
+            f"model {model.name} says nothing behind a text: {type(loaded).__name__} is an encoder, or has no head",
+            file=model.folder,
+            do="intervene on language models that read from left to right; leave `interventions` out for others",
+        )
 
 
 def _check_shape(model: Model, loaded: Any) -> None:
@@ -152,12 +174,16 @@ def _check_files(model: Model) -> None:
         )
 
 
-def _pretrained(model: Model) -> Any:
-    from transformers import AutoModel
+def _class(head: bool) -> Any:
+    import transformers
 
+    return transformers.AutoModelForCausalLM if head else transformers.AutoModel
+
+
+def _pretrained(model: Model, head: bool) -> Any:
     loaded, found = _guarded(
         model,
-        lambda: AutoModel.from_pretrained(
+        lambda: _class(head).from_pretrained(
             model.folder,
             dtype=model.dtype,
             local_files_only=True,
@@ -167,7 +193,8 @@ def _pretrained(model: Model) -> Any:
             output_loading_info=True,
         ),
     )
-    absent = sorted(name for name in found["missing_keys"] if not set(name.split(".")) & set(NEVER_RUN))
+    never_run = () if head else NEVER_RUN
+    absent = sorted(name for name in found["missing_keys"] if not set(name.split(".")) & set(never_run))
     if absent:
         raise ModelError(
             f"model {model.name}: its weights lack {len(absent)} tensors, {absent[0]} among them",
@@ -177,7 +204,7 @@ def _pretrained(model: Model) -> Any:
         )
     from linear_probing.architecture import blocks_path
 
-    blocks = blocks_path(loaded, model.blocks).rpartition(".")[2]
+    blocks = blocks_path(loaded, blocks_in(loaded, model)).rpartition(".")[2]
     unplaced = [name for name in found["unexpected_keys"] if not BUFFERS.search(name)]
     passed_over = sorted(name for name in unplaced if re.search(rf"(^|[.]){blocks}[.]\d+[.]", name))
     if passed_over:
@@ -191,15 +218,15 @@ def _pretrained(model: Model) -> Any:
     return loaded
 
 
-def _random(model: Model) -> Any:
+def _random(model: Model, head: bool) -> Any:
     import accelerate
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig
 
     def build() -> Any:
         trusted = "remote_code" in model.allow
         configuration = AutoConfig.from_pretrained(model.folder, local_files_only=True, trust_remote_code=trusted)
-        return AutoModel.from_config(configuration, dtype=getattr(torch, model.dtype), trust_remote_code=trusted)
+        return _class(head).from_config(configuration, dtype=getattr(torch, model.dtype), trust_remote_code=trusted)
 
     # Drawn on the CPU whatever the device, so that a seed names one twin.
     torch.manual_seed(model.seed or 0)
@@ -215,6 +242,8 @@ def _guarded(model: Model, build: Callable[[], Any]) -> Any:
     try:
         return build()
     except Exception as error:  # config.json, weights and a model's own code can fail in any way
+        if is_of_memory(error):
+            raise
         first = (str(error).strip() or type(error).__name__).split("\n", maxsplit=1)[0]
         code = "trust_remote_code" in str(error)
         raise ModelError(
@@ -238,6 +267,8 @@ def load_tokenizer(folder: Path, allow: Sequence[str] = ()) -> Any:
             folder, local_files_only=True, trust_remote_code="remote_code" in allow
         )
     except Exception as error:  # transformers and tokenizers raise bare Exceptions for a cut file
+        if is_of_memory(error):
+            raise
         raise ModelError(f"tokenizer cannot be loaded: {error}", file=folder, do=DO) from error
     if not tokenizer.is_fast:
         raise ModelError(

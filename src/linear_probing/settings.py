@@ -13,7 +13,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from linear_probing import plain_yaml
+from linear_probing import behaviour, plain_yaml
+from linear_probing.behaviour import Interventions as Interventions
 from linear_probing.language_model import DO as DO
 from linear_probing.language_model import Model as Model
 from linear_probing.language_model import SettingsError as SettingsError
@@ -114,6 +115,8 @@ class Study:
         Shares of the training groups, ascending, in (0, 1), of the learning curves.
     code_length : bool
         Whether online code lengths are computed, for tasks whose own probe is logistic.
+    interventions : Interventions, optional
+        Which behaviours are intervened on along the probes' directions; None where the configuration names none.
     """
 
     file: Path
@@ -131,6 +134,7 @@ class Study:
     n_permutations: int
     learning: tuple[float, ...]
     code_length: bool
+    interventions: Interventions | None = None
 
     def model(self, name: str) -> Model:
         """Return the model of this name."""
@@ -220,6 +224,7 @@ def parse(content: Any, path: Path) -> Study:
         n_permutations=content.get("permutations", 1000),
         learning=tuple(sorted(float(share) for share in content.get("learning", SHARES))),
         code_length=content.get("code_length", True),
+        interventions=behaviour.interventions_of(content["interventions"]) if "interventions" in content else None,
     )
     _check(study)
     return study
@@ -292,6 +297,9 @@ def _check(study: Study) -> None:
             subject = f"tasks.{task.name}: probe {task.probe!r} cannot score a {task.kind} label; expected {known}"
             raise SettingsError(subject, file=study.file, do=DO)
     _check_probes(study)
+    if study.interventions:
+        names = [dataset.name for dataset in study.datasets]
+        behaviour.check(study.interventions, study.tasks, names, study.file)
     # After the tasks: one that misspells its data set also leaves that set without a task, and is the cause to name.
     without = [dataset.name for dataset in study.datasets if dataset.name not in study.probed]
     if without:

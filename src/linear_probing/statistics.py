@@ -1,7 +1,7 @@
 """Statistics: out-of-fold scores in, tables with estimates, intervals and controls out; nothing is fitted here.
 
 In: the folders of all data sets and probes of a study, named `{dataset}-{digest}` and, for probes, standing in a
-folder named after their model; and those of the transfer stage. Out: a table for each question (results/README.md),
+folder named after their model; and those of the stages transfer and interventions. Out: a table for each question (results/README.md),
 columns.csv with what every column means, summary.json and summary/. Intervals are bootstraps over clusters, expanded
 for their number, with the same draws for all models, layers and probes of a task, so that differences are paired. What
 is undefined is an empty cell; what a study did not ask for is a table without rows.
@@ -12,7 +12,7 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from linear_probing import processes, records, settings
+from linear_probing.estimation.causal import Intervened, causal_tables, read_intervened
 from linear_probing.estimation.columns import DICTIONARY, dictionary
 from linear_probing.estimation.diagnostics import code_lengths, count_fits, note_table
 from linear_probing.estimation.places import map_table, plane_table, summarise_map
@@ -124,8 +125,11 @@ def nested(content: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapp
     return found
 
 
-def compute(study: Study, results: Scores, n_jobs: int = 1) -> dict[str, pd.DataFrame]:
+def compute(
+    study: Study, results: Scores, n_jobs: int = 1, intervened: Sequence[Intervened] = ()
+) -> dict[str, pd.DataFrame]:
     """Return all tables by file name."""
+    causal, causal_tests = causal_tables(study, intervened)
     places = map_table(results, study)
     per_layer, best_layer = significance_tables(study, results)
     with _beside(n_jobs, transfer_table, study, results.moved()) as transfers:
@@ -137,6 +141,8 @@ def compute(study: Study, results: Scores, n_jobs: int = 1) -> dict[str, pd.Data
         "best_layer_significance.csv": best_layer,
         "transfer.csv": moved,
         "cosines.csv": results.cosines,
+        "causal.csv": causal,
+        "causal_tests.csv": causal_tests,
         "code_length.csv": code_lengths(results),
         "map.csv": places,
         "map_summary.csv": summarise_map(places),
@@ -167,16 +173,17 @@ def main() -> None:
         "--probes", type=Path, nargs="+", required=True, help=f"folders of the probes stage, with {FITS}"
     )
     parser.add_argument("--transfer", type=Path, nargs="*", default=[], help="folders of the transfer stage")
+    parser.add_argument("--interventions", type=Path, nargs="*", default=[], help="folders of the interventions stage")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--threads", type=count, default=1, help="processes; the numbers are the same for any")
     arguments = parser.parse_args()
     study = settings.load(arguments.config)
     start = time.monotonic()
     LOG.info("%s: %d data sets, %d probe folders", study.name, len(arguments.datasets), len(arguments.probes))
-    inputs = arguments.datasets + arguments.probes + arguments.transfer
+    inputs = arguments.datasets + arguments.probes + arguments.transfer + arguments.interventions
     with records.making(study, "statistics", arguments.output, inputs, threads=arguments.threads) as folder:
         scores = read_scores(study, arguments.datasets, arguments.probes, arguments.transfer)
-        tables = compute(study, scores, arguments.threads)
+        tables = compute(study, scores, arguments.threads, read_intervened(arguments.interventions))
         for name, table in tables.items():
             table.to_csv(folder / name, index=False, float_format=PRECISION, lineterminator="\n")
         names = ("best_layer.csv", "probes.csv", "best_layer_significance.csv")

@@ -4,6 +4,7 @@ rule statistics:
         datasets=ancient(JOBS.records(JOBS.tables)),
         probes=ancient(JOBS.records(JOBS.probes)),
         transfer=ancient(JOBS.records(JOBS.transfer)),
+        interventions=ancient(JOBS.records(JOBS.interventions)),
     output:
         update(JOBS.record(JOBS.statistics)),
     log:
@@ -19,8 +20,9 @@ rule statistics:
         datasets=folders_of("datasets"),
         probes=folders_of("probes"),
         transfer=folders_of("transfer"),
+        interventions=folders_of("interventions"),
         folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.statistics --config {params.config:q} --datasets {params.datasets}"
-        " --probes {params.probes} --transfer {params.transfer} --output {params.folder}"
-        " --threads {threads} 2> {log}"
+        " --probes {params.probes} --transfer {params.transfer} --interventions {params.interventions}"
+        " --output {params.folder} --threads {threads} 2> {log}"

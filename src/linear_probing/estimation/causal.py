@@ -1,0 +1,217 @@
+"""Causal: what edits did to a model's answers, against the counterfactual and against random directions.
+
+The normalised indirect effect (Marks & Tegmark 2023) is the mean change of the preference, over the difference between
+the counterfactuals' preference and the targets' own: 0 where an edit does nothing, 1 where the model then answers as it
+does to the counterfactual, one half where it prefers neither. Random directions have no sign, so theirs counts as it is
+greatest, either way. A direction is compared with each of them at its greatest over layers, so that having looked at
+all layers is accounted for (Westfall & Young 1993).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from linear_probing import store
+from linear_probing.estimation.intervals import Estimate, interval
+from linear_probing.estimation.scores import StatisticsError
+from linear_probing.estimation.scoring import draw
+from linear_probing.estimation.significance import holm, p_value
+from linear_probing.interventions import CLEAN, CONTROLS, COUNTERFACTUAL, EFFECTS, ELSEWHERE, PAIRS
+from linear_probing.settings import Study
+from linear_probing.steering.answers import ANSWERED, LOG_ODDS, PREFERENCE
+from linear_probing.steering.runs import UNIT
+
+CAUSAL = [
+    *("model", "task", "operation", "direction", "of_task", "of_layer", "layer", "strength"),
+    *("estimate", "lower", "upper", "n", "n_groups", "change", "log_odds", "answered", "loss"),
+    *("control_95", "control_greatest", "control_loss", "p_value", "n_controls"),
+]
+TESTS = [
+    *("model", "task", "operation", "direction", "layer", "estimate", "control_95", "p_value", "p_holm", "n_tasks"),
+    *("acts_from", "acts_to", "n_layers", "n_controls"),
+]
+LEAST_CONTROLS = 1000
+"""Below so many there is no p-value: a first look."""
+LEVEL = 0.01
+"""At which a layer counts as one where a direction acts."""
+
+
+@dataclass(frozen=True)
+class Intervened:
+    """What the interventions stage wrote of one model and data set."""
+
+    model: str
+    pairs: pd.DataFrame
+    effects: Mapping[str, np.ndarray]
+    controls: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One task's pairs with their resamples.
+
+    Parameters
+    ----------
+    clusters : np.ndarray
+        Shape (n_pairs,).
+    weights : np.ndarray
+        Shape (n_resamples + 1, n_clusters).
+    gap : np.ndarray
+        Shape (n_pairs,): the counterfactual's preference less the target's own.
+    """
+
+    clusters: np.ndarray
+    weights: np.ndarray
+    gap: Float[np.ndarray, " pair"]
+    n_groups: int
+    n_folds: int
+    confidence: float
+
+    def mean(self, values: Float[np.ndarray, " pair"]) -> Float[np.ndarray, " resample"]:
+        """Return the sums of values in each resample."""
+        sums = np.bincount(self.clusters, values, self.weights.shape[1])
+        return np.asarray(self.weights @ sums)
+
+    def prefers(self) -> bool:
+        """Return whether the model answers targets and counterfactuals differently at all: else no effect has a scale."""
+        found = interval(self.mean(self.gap), self.confidence, self.n_groups, self.n_folds)
+        return bool(found.lower > 0 or (found.estimate > 0 and np.isnan(found.lower)))
+
+    def indirect_effect(self, change: Float[np.ndarray, " pair"]) -> Estimate:
+        """Return the normalised indirect effect with its interval; NaN where the model prefers nothing."""
+        if not self.prefers():
+            return Estimate(float("nan"), float("nan"), float("nan"))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = self.mean(change) / self.mean(self.gap)
+        return interval(values, self.confidence, self.n_groups, self.n_folds)
+
+
+def read_intervened(folders: Sequence[Path]) -> list[Intervened]:
+    """Read folders of the interventions stage, which stand in one of their model.
+
+    Raises
+    ------
+    StatisticsError, StoreError
+        If a file is missing or cut.
+    """
+    found = []
+    for folder in folders:
+        try:
+            pairs = pd.read_csv(folder / PAIRS, dtype={"group": str}, keep_default_na=False, na_values=[""])
+        except (OSError, ValueError) as error:
+            raise StatisticsError(
+                f"{PAIRS} cannot be read: {error}", file=folder / PAIRS, do="delete the folder and run snakemake again"
+            ) from error
+        arrays = (store.read_tensors(folder / name) for name in (EFFECTS, CONTROLS))
+        found.append(Intervened(folder.parent.name, pairs, *arrays))
+    return found
+
+
+def causal_tables(study: Study, found: Sequence[Intervened]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return causal.csv, a row per edit, and causal_tests.csv, a row per task, operation and kind of direction.
+
+    Parameters
+    ----------
+    study : Study
+    found : Sequence[Intervened]
+        Of all its models and data sets.
+    """
+    rows, tests = list[dict[str, object]](), list[dict[str, object]]()
+    for name in study.interventions.tasks if study.interventions else ():
+        for one in found:
+            if name in set(one.pairs["task"]):
+                of_task = list(_rows(study, one, name))
+                rows += of_task
+                tests += _tests(one, name, of_task)
+    place = {model.name: number for number, model in enumerate(study.models)}
+    rows.sort(key=lambda row: place[str(row["model"])])
+    tests.sort(key=lambda row: place[str(row["model"])])
+    _correct(tests)
+    return pd.DataFrame.from_records(rows, columns=CAUSAL), pd.DataFrame.from_records(tests, columns=TESTS)
+
+
+def _drawn(study: Study, one: Intervened, task: str) -> Drawn:
+    pairs = one.pairs[one.pairs["task"] == task]
+    random = np.random.default_rng([study.seed, *f"causal|{task}".encode()])
+    clusters, weights, n_groups = draw(pairs["group"].to_numpy(str), study.bootstrap.n_resamples, random)
+    gap = one.effects[f"{task}|{COUNTERFACTUAL}"][:, PREFERENCE].astype(float) - _clean(one, task)[:, PREFERENCE]
+    return Drawn(clusters, weights, gap, n_groups, pairs["fold"].nunique(), study.bootstrap.confidence)
+
+
+def _clean(one: Intervened, task: str) -> Float[np.ndarray, "pair measure"]:
+    layer = min(key.split("|")[1] for key in one.effects if key.startswith(f"{task}|layer_"))
+    return one.effects[f"{task}|{layer}|{CLEAN}"].astype(float)
+
+
+def _rows(study: Study, one: Intervened, task: str) -> Iterator[dict[str, object]]:
+    """Yield the rows of causal.csv of one model and task, in the order in which the stage ran them, layers ascending."""
+    drawn = _drawn(study, one, task)
+    greatest = _greatest(one, task)
+    keys = [key for key in one.effects if key.startswith(f"{task}|layer_") and f"|{ELSEWHERE}|" not in key]
+    for key in sorted(keys, key=lambda key: (key.split("|")[1], key)):
+        _, layer, *names = key.split("|")
+        if names == [CLEAN]:
+            continue
+        operation, direction, of_task, of_layer, strength = names
+        change = one.effects[key].astype(float) - one.effects[f"{task}|{layer}|{CLEAN}"]
+        own = of_task == task and of_layer == layer and float(strength) == UNIT
+        controls = one.controls.get(f"{task}|{layer}|{operation}") if own else None
+        elsewhere = one.effects.get(f"{task}|{layer}|{ELSEWHERE}|{'|'.join(names)}")
+        loss = one.controls.get(f"{task}|{layer}|{ELSEWHERE}|{operation}") if own else None
+        mean, gap = float(change[:, PREFERENCE].mean()), float(drawn.gap.mean())
+        row = {"model": one.model, "task": task, "operation": operation, "direction": direction, "of_task": of_task}
+        row |= {"of_layer": int(of_layer.removeprefix("layer_")), "layer": int(layer.removeprefix("layer_"))}
+        row |= {"strength": float(strength), **vars(drawn.indirect_effect(change[:, PREFERENCE]))}
+        row |= {"n": len(change), "n_groups": drawn.n_groups, "change": mean}
+        row |= {"log_odds": float(change[:, LOG_ODDS].mean()), "answered": float(change[:, ANSWERED].mean())}
+        row |= {"loss": float(elsewhere.mean()) if elsewhere is not None else np.nan}
+        random = np.abs(controls.astype(float)) / abs(gap) if controls is not None and drawn.prefers() else None
+        row |= {"control_95": float(np.quantile(random, 0.95)) if random is not None else np.nan}
+        row |= {"control_greatest": float(random.max()) if random is not None else np.nan}
+        row |= {"control_loss": float(loss.mean()) if loss is not None else np.nan}
+        enough = controls is not None and len(controls) >= LEAST_CONTROLS
+        row |= {"p_value": p_value(np.array([mean, *greatest[operation]])) if enough else np.nan}
+        yield row | {"n_controls": len(controls) if controls is not None else 0}
+
+
+def _greatest(one: Intervened, task: str) -> dict[str, Float[np.ndarray, " control"]]:
+    """Return, by operation, the greatest change that each random direction made at any layer, either way."""
+    found: dict[str, list[np.ndarray]] = {}
+    for key, values in one.controls.items():
+        name, _, *operation = key.split("|")
+        if name == task and len(operation) == 1:
+            found.setdefault(operation[0], []).append(np.abs(values.astype(float)))
+    return {operation: np.max(values, axis=0) for operation, values in found.items()}
+
+
+def _tests(one: Intervened, task: str, rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Return the rows of causal_tests.csv of one model and task: each kind of direction at its best layer."""
+    frame = pd.DataFrame.from_records(rows, columns=CAUSAL)
+    own = frame[(frame["of_task"] == task) & (frame["of_layer"] == frame["layer"]) & (frame["n_controls"] > 0)]
+    greatest, found = _greatest(one, task), []
+    for (operation, direction), group in own.groupby(["operation", "direction"], sort=False):
+        best = group.loc[group["change"].idxmax()]
+        acting = group.loc[group["p_value"] < LEVEL, "layer"]
+        random = (
+            greatest[str(operation)] * (best["estimate"] / best["change"]) if best["change"] else np.array([np.nan])
+        )
+        row = {"model": one.model, "task": task, "operation": operation, "direction": direction}
+        row |= {"layer": best["layer"], "estimate": best["estimate"], "control_95": float(np.quantile(random, 0.95))}
+        row |= {"p_value": best["p_value"], "n_controls": best["n_controls"], "n_layers": len(acting)}
+        found.append(row | {"acts_from": acting.min(), "acts_to": acting.max()})
+    return found
+
+
+def _correct(tests: list[dict[str, object]]) -> None:
+    """Add p-values that are corrected over the tasks of a model, operation and kind of direction (Holm 1979)."""
+    families: dict[tuple[object, ...], list[dict[str, object]]] = {}
+    for row in tests:
+        families.setdefault((row["model"], row["operation"], row["direction"]), []).append(row)
+    for rows in families.values():
+        p_values = np.array([row["p_value"] for row in rows], dtype=float)
+        for row, corrected in zip(rows, holm(p_values), strict=True):
+            row |= {"p_holm": float(corrected), "n_tasks": int((~np.isnan(p_values)).sum())}
