@@ -1,10 +1,10 @@
 """Statistics: out-of-fold scores in, tables with estimates, intervals and controls out; nothing is fitted here.
 
 In: the folders of all data sets and probes of a study, named `{dataset}-{digest}` and, for probes, standing in a
-folder named after their model; and those of the stages transfer and interventions. Out: a table for each question (results/README.md),
-columns.csv with what every column means, summary.json and summary/. Intervals are bootstraps over clusters, expanded
-for their number, with the same draws for all models, layers and probes of a task, so that differences are paired. What
-is undefined is an empty cell; what a study did not ask for is a table without rows.
+folder named after their model; and those of the stages transfer and interventions. Out: a table for each question
+(results/README.md), columns.csv with what every column means, summary.json and summary/. Intervals are bootstraps over
+clusters, expanded for their number, with the same draws for all models, layers and probes of a task, so that
+differences are paired. What is undefined is an empty cell; what a study did not ask for is a table without rows.
 Cost: a minute for the default study.
 """
 

@@ -10,12 +10,14 @@ all layers is accounted for (Westfall & Young 1993).
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from linear_probing import store
+from linear_probing.behaviour import UNIT
 from linear_probing.estimation.intervals import Estimate, interval
 from linear_probing.estimation.scores import StatisticsError
 from linear_probing.estimation.scoring import draw
@@ -23,7 +25,6 @@ from linear_probing.estimation.significance import holm, p_value
 from linear_probing.interventions import CLEAN, CONTROLS, COUNTERFACTUAL, EFFECTS, ELSEWHERE, PAIRS
 from linear_probing.settings import Study
 from linear_probing.steering.answers import ANSWERED, LOG_ODDS, PREFERENCE
-from linear_probing.steering.runs import UNIT
 
 CAUSAL = [
     *("model", "task", "operation", "direction", "of_task", "of_layer", "layer", "strength"),
@@ -34,6 +35,7 @@ TESTS = [
     *("model", "task", "operation", "direction", "layer", "estimate", "control_95", "p_value", "p_holm", "n_tasks"),
     *("acts_from", "acts_to", "n_layers", "n_controls"),
 ]
+Row = dict[str, Any]
 LEAST_CONTROLS = 1000
 """Below so many there is no p-value: a first look."""
 LEVEL = 0.01
@@ -77,7 +79,7 @@ class Drawn:
         return np.asarray(self.weights @ sums)
 
     def prefers(self) -> bool:
-        """Return whether the model answers targets and counterfactuals differently at all: else no effect has a scale."""
+        """Return whether the model answers targets and counterfactuals differently: else no effect has a scale."""
         found = interval(self.mean(self.gap), self.confidence, self.n_groups, self.n_folds)
         return bool(found.lower > 0 or (found.estimate > 0 and np.isnan(found.lower)))
 
@@ -120,7 +122,7 @@ def causal_tables(study: Study, found: Sequence[Intervened]) -> tuple[pd.DataFra
     found : Sequence[Intervened]
         Of all its models and data sets.
     """
-    rows, tests = list[dict[str, object]](), list[dict[str, object]]()
+    rows, tests = list[Row](), list[Row]()
     for name in study.interventions.tasks if study.interventions else ():
         for one in found:
             if name in set(one.pairs["task"]):
@@ -128,8 +130,8 @@ def causal_tables(study: Study, found: Sequence[Intervened]) -> tuple[pd.DataFra
                 rows += of_task
                 tests += _tests(one, name, of_task)
     place = {model.name: number for number, model in enumerate(study.models)}
-    rows.sort(key=lambda row: place[str(row["model"])])
-    tests.sort(key=lambda row: place[str(row["model"])])
+    rows.sort(key=lambda row: place[row["model"]])
+    tests.sort(key=lambda row: place[row["model"]])
     _correct(tests)
     return pd.DataFrame.from_records(rows, columns=CAUSAL), pd.DataFrame.from_records(tests, columns=TESTS)
 
@@ -147,8 +149,8 @@ def _clean(one: Intervened, task: str) -> Float[np.ndarray, "pair measure"]:
     return one.effects[f"{task}|{layer}|{CLEAN}"].astype(float)
 
 
-def _rows(study: Study, one: Intervened, task: str) -> Iterator[dict[str, object]]:
-    """Yield the rows of causal.csv of one model and task, in the order in which the stage ran them, layers ascending."""
+def _rows(study: Study, one: Intervened, task: str) -> Iterator[Row]:
+    """Yield the rows of causal.csv of one model and task, layers ascending."""
     drawn = _drawn(study, one, task)
     greatest = _greatest(one, task)
     keys = [key for key in one.effects if key.startswith(f"{task}|layer_") and f"|{ELSEWHERE}|" not in key]
@@ -163,7 +165,13 @@ def _rows(study: Study, one: Intervened, task: str) -> Iterator[dict[str, object
         elsewhere = one.effects.get(f"{task}|{layer}|{ELSEWHERE}|{'|'.join(names)}")
         loss = one.controls.get(f"{task}|{layer}|{ELSEWHERE}|{operation}") if own else None
         mean, gap = float(change[:, PREFERENCE].mean()), float(drawn.gap.mean())
-        row = {"model": one.model, "task": task, "operation": operation, "direction": direction, "of_task": of_task}
+        row: Row = {
+            "model": one.model,
+            "task": task,
+            "operation": operation,
+            "direction": direction,
+            "of_task": of_task,
+        }
         row |= {"of_layer": int(of_layer.removeprefix("layer_")), "layer": int(layer.removeprefix("layer_"))}
         row |= {"strength": float(strength), **vars(drawn.indirect_effect(change[:, PREFERENCE]))}
         row |= {"n": len(change), "n_groups": drawn.n_groups, "change": mean}
@@ -188,30 +196,31 @@ def _greatest(one: Intervened, task: str) -> dict[str, Float[np.ndarray, " contr
     return {operation: np.max(values, axis=0) for operation, values in found.items()}
 
 
-def _tests(one: Intervened, task: str, rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+def _tests(one: Intervened, task: str, rows: Sequence[Row]) -> list[Row]:
     """Return the rows of causal_tests.csv of one model and task: each kind of direction at its best layer."""
-    frame = pd.DataFrame.from_records(rows, columns=CAUSAL)
-    own = frame[(frame["of_task"] == task) & (frame["of_layer"] == frame["layer"]) & (frame["n_controls"] > 0)]
-    greatest, found = _greatest(one, task), []
-    for (operation, direction), group in own.groupby(["operation", "direction"], sort=False):
-        best = group.loc[group["change"].idxmax()]
-        acting = group.loc[group["p_value"] < LEVEL, "layer"]
-        random = (
-            greatest[str(operation)] * (best["estimate"] / best["change"]) if best["change"] else np.array([np.nan])
-        )
+    greatest, kinds = _greatest(one, task), dict[tuple[str, str], list[Row]]()
+    for row in rows:
+        if row["n_controls"]:
+            kinds.setdefault((row["operation"], row["direction"]), []).append(row)
+    found = []
+    for (operation, direction), group in kinds.items():
+        best = max(group, key=lambda row: row["change"])
+        acting = [row["layer"] for row in group if row["p_value"] < LEVEL]
+        scale = best["estimate"] / best["change"] if best["change"] else np.nan
         row = {"model": one.model, "task": task, "operation": operation, "direction": direction}
-        row |= {"layer": best["layer"], "estimate": best["estimate"], "control_95": float(np.quantile(random, 0.95))}
-        row |= {"p_value": best["p_value"], "n_controls": best["n_controls"], "n_layers": len(acting)}
-        found.append(row | {"acts_from": acting.min(), "acts_to": acting.max()})
+        row |= {name: best[name] for name in ("layer", "estimate", "p_value", "n_controls")}
+        row |= {"control_95": float(np.quantile(greatest[operation], 0.95) * scale), "n_layers": len(acting)}
+        ends = {"acts_from": min(acting), "acts_to": max(acting)} if acting else {"acts_from": "", "acts_to": ""}
+        found.append(row | ends)
     return found
 
 
-def _correct(tests: list[dict[str, object]]) -> None:
+def _correct(tests: Sequence[Row]) -> None:
     """Add p-values that are corrected over the tasks of a model, operation and kind of direction (Holm 1979)."""
-    families: dict[tuple[object, ...], list[dict[str, object]]] = {}
+    families: dict[tuple[str, ...], list[Row]] = {}
     for row in tests:
         families.setdefault((row["model"], row["operation"], row["direction"]), []).append(row)
-    for rows in families.values():
-        p_values = np.array([row["p_value"] for row in rows], dtype=float)
-        for row, corrected in zip(rows, holm(p_values), strict=True):
+    for members in families.values():
+        p_values = np.array([row["p_value"] for row in members], dtype=float)
+        for row, corrected in zip(members, holm(p_values), strict=True):
             row |= {"p_holm": float(corrected), "n_tasks": int((~np.isnan(p_values)).sum())}

@@ -107,7 +107,7 @@ def questions(one: Behaviour, task: Task, data: Tables, tokens: Tokens, tokenize
                 do="set the data set's position to last or first",
             )
         ids = tokens.text(tokens.target_text[row])
-        return ask(tokenizer, text_of[row], ids, int(first), [one.pattern.replace("{}", name) for name in listed])
+        return ask(tokenizer, text_of[row], ids, int(first), listed, one.pattern)
 
     listed = [(*answers[other], *answers[row]) for row, other in zip(kept.rows, kept.others, strict=True)]
     return Asked(

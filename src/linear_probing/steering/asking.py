@@ -93,7 +93,9 @@ def batch_of(rows: Sequence[Row], trees: bool) -> tuple[Batch, list[np.ndarray],
     lengths = torch.tensor([row.length for row in rows])
     of_rows = torch.from_numpy(ends) if trees else None
     batch = Batch(torch.from_numpy(ids), torch.from_numpy(positions), lengths, of_rows, places, int(lengths.sum()))
-    return batch, starts, torch.from_numpy(np.concatenate([row.edits for row in rows]).astype(np.float32))
+    with np.errstate(over="ignore"):  # what overflows is infinite, and refused
+        edits = np.concatenate([row.edits for row in rows]).astype(np.float32)
+    return batch, starts, torch.from_numpy(edits)
 
 
 def pass_batch(

@@ -10,6 +10,7 @@ Every operation is a vector that is added at one layer and position, so that one
 All is fitted on the targets that trained the fold's direction. Cached states differ from those of a pass by rounding.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -93,11 +94,15 @@ def eraser(
         Class indices (n_targets,), or positions (n_targets, 3).
     """
     import torch
-    from concept_erasure import LeaceEraser
+
+    with warnings.catch_warnings():
+        # It compiles one function by a way that torch advises against; its numbers do not change with that.
+        warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
+        from concept_erasure import LeaceEraser
 
     concept = np.eye(labels.max() + 1)[labels] if labels.ndim == 1 else labels
     given = (torch.from_numpy(np.asarray(one, dtype=np.float64)) for one in (states, concept))
-    fitted = LeaceEraser.fit(*given, dtype=torch.float64)
+    fitted = LeaceEraser.fit(*given)
 
     def added(rows: Float[np.ndarray, "row d"]) -> Float[np.ndarray, "row d"]:
         before = torch.from_numpy(rows)

@@ -60,7 +60,9 @@ class Question:
         return found
 
 
-def ask(tokenizer: Any, text: str, ids: Int[np.ndarray, " token"], target: int, answers: Sequence[str]) -> Question:
+def ask(
+    tokenizer: Any, text: str, ids: Int[np.ndarray, " token"], target: int, answers: Sequence[str], pattern: str = "{}"
+) -> Question:
     """Return the question whether a text goes on with each of some answers.
 
     Parameters
@@ -72,7 +74,10 @@ def ask(tokenizer: Any, text: str, ids: Int[np.ndarray, " token"], target: int, 
     target : int
         Place of the token at which the model is changed.
     answers : Sequence[str]
-        What may follow the text, each with its continuation.
+        What may stand in the pattern.
+    pattern : str
+        What follows the text, with {} for the answer. What stands before it is given and not scored: whether the model
+        would have gone on like that is another question. What stands behind it tells where an answer ends.
 
     Raises
     ------
@@ -80,7 +85,9 @@ def ask(tokenizer: Any, text: str, ids: Int[np.ndarray, " token"], target: int, 
         If the vocabulary lacks an answer, the text has other tokens where an answer follows, or an answer begins with
         another, so that their probabilities would overlap.
     """
-    continued = [_continued(tokenizer, text, ids, answer) for answer in answers]
+    continued = [_continued(tokenizer, text, ids, pattern.replace("{}", answer)) for answer in answers]
+    given = pattern.partition("{}")[0].rstrip()
+    n_given = len(_continued(tokenizer, text, ids, given)) if given else 0
     for one, sequence in enumerate(continued):
         for other in continued[:one] + continued[one + 1 :]:
             if n_shared(sequence, other) == len(sequence):
@@ -88,16 +95,18 @@ def ask(tokenizer: Any, text: str, ids: Int[np.ndarray, " token"], target: int, 
                     f"the answer {answers[one]!r} is, or begins, another answer in tokens",
                     do="list answers of which none begins with another",
                 )
-    return question(ids, target, continued)
+    return question(ids, target, continued, n_given)
 
 
-def question(ids: Int[np.ndarray, " token"], target: int, continued: Sequence[Int[np.ndarray, " more"]]) -> Question:
-    """Return the question whether a text's tokens go on with each of some others."""
+def question(
+    ids: Int[np.ndarray, " token"], target: int, continued: Sequence[Int[np.ndarray, " more"]], n_given: int = 0
+) -> Question:
+    """Return the question whether a text's tokens go on with each of some others, whose first are given."""
     sequences = [np.concatenate([ids[target:], more[:-1]]) for more in continued]
     (branch,) = pack(sequences, sum(len(one) for one in sequences))
     nodes, tokens, owners = list[int](), list[int](), list[int]()
     for place, path in zip(branch.texts, branch.columns, strict=True):
-        more = continued[place]
+        more = continued[place][n_given:]
         nodes += path[len(path) - len(more) :].tolist()
         tokens += more.tolist()
         owners += [place] * len(more)
