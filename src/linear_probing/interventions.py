@@ -49,7 +49,7 @@ LOG = logging.getLogger("interventions")
 PAIRS, EFFECTS, CONTROLS = "pairs.csv", "effects.safetensors", "controls.safetensors"
 CLEAN, COUNTERFACTUAL, ELSEWHERE = "clean", "counterfactual", "elsewhere"
 EFFECT_AXES = {"axes": "pair, measure (preference, log_odds, answered); elsewhere: token"}
-CONTROL_AXES = {"axes": "control; elsewhere: the first controls, mean over tokens"}
+CONTROL_AXES = {"axes": "control, measure (mean change over pairs); elsewhere: the first controls, mean over tokens"}
 PRECISION = "%.6g"
 N_TRIED = 4
 """Questions by which the way through the model is chosen."""
@@ -268,7 +268,7 @@ def run_layer(job: Job, layer: int, way: asking.Way) -> tuple[dict[str, np.ndarr
     found = np.stack([measures(one, n) for one, n in zip(said, asked.n_for, strict=True)])
     effects = {run.key: found[:, 1 + place] for place, (run, _) in enumerate(named)}
     effects[CLEAN] = found[:, 0]
-    change = found[:, 1 + n_named :, answers.PREFERENCE] - found[:, :1, answers.PREFERENCE]
+    change = found[:, 1 + n_named :] - found[:, :1]
     operations = runs.tested(of.task) if job.n_controls else ()
     drawn = {
         name: change[:, place * job.n_controls : (place + 1) * job.n_controls].mean(axis=0)

@@ -2,9 +2,10 @@
 
 The normalised indirect effect (Marks & Tegmark 2023) is the mean change of the preference, over the difference between
 the counterfactuals' preference and the targets' own: 0 where an edit does nothing, 1 where the model then answers as it
-does to the counterfactual, one half where it prefers neither. Random directions have no sign, so theirs counts as it is
-greatest, either way. A direction is compared with each of them at its greatest over layers, so that having looked at
-all layers is accounted for (Westfall & Young 1993).
+does to the counterfactual, one half where it prefers neither. A direction is compared with each random one at its
+greatest over layers, so that having looked at all layers is accounted for (Westfall & Young 1993); by the indirect
+effect, and by log odds, which go on growing where probabilities have come to their end: there, all directions that turn
+an answer round look alike.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,11 +30,11 @@ from linear_probing.steering.answers import ANSWERED, LOG_ODDS, PREFERENCE
 CAUSAL = [
     *("model", "task", "operation", "direction", "of_task", "of_layer", "layer", "strength"),
     *("estimate", "lower", "upper", "n", "n_groups", "change", "log_odds", "answered", "loss"),
-    *("control_95", "control_greatest", "control_loss", "p_value", "n_controls"),
+    *("control_95", "control_greatest", "control_loss", "p_value", "p_log_odds", "n_controls"),
 ]
 TESTS = [
-    *("model", "task", "operation", "direction", "layer", "estimate", "control_95", "p_value", "p_holm", "n_tasks"),
-    *("acts_from", "acts_to", "n_layers", "n_controls"),
+    *("model", "task", "operation", "direction", "layer", "estimate", "control_95", "p_value", "p_holm"),
+    *("p_log_odds", "p_log_odds_holm", "n_tasks", "acts_from", "acts_to", "n_layers", "n_controls"),
 ]
 Row = dict[str, Any]
 LEAST_CONTROLS = 1000
@@ -177,22 +178,25 @@ def _rows(study: Study, one: Intervened, task: str) -> Iterator[Row]:
         row |= {"n": len(change), "n_groups": drawn.n_groups, "change": mean}
         row |= {"log_odds": float(change[:, LOG_ODDS].mean()), "answered": float(change[:, ANSWERED].mean())}
         row |= {"loss": float(elsewhere.mean()) if elsewhere is not None else np.nan}
-        random = np.abs(controls.astype(float)) / abs(gap) if controls is not None and drawn.prefers() else None
+        known = controls is not None and drawn.prefers()
+        random = controls[:, PREFERENCE].astype(float) / gap if known else None
         row |= {"control_95": float(np.quantile(random, 0.95)) if random is not None else np.nan}
         row |= {"control_greatest": float(random.max()) if random is not None else np.nan}
         row |= {"control_loss": float(loss.mean()) if loss is not None else np.nan}
         enough = controls is not None and len(controls) >= LEAST_CONTROLS
-        row |= {"p_value": p_value(np.array([mean, *greatest[operation]])) if enough else np.nan}
+        for name, measure in (("p_value", PREFERENCE), ("p_log_odds", LOG_ODDS)):
+            observed = float(change[:, measure].mean())
+            row |= {name: p_value(np.array([observed, *greatest[operation][:, measure]])) if enough else np.nan}
         yield row | {"n_controls": len(controls) if controls is not None else 0}
 
 
-def _greatest(one: Intervened, task: str) -> dict[str, Float[np.ndarray, " control"]]:
-    """Return, by operation, the greatest change that each random direction made at any layer, either way."""
+def _greatest(one: Intervened, task: str) -> dict[str, Float[np.ndarray, "control measure"]]:
+    """Return, by operation, the greatest change that each random direction made at any layer."""
     found: dict[str, list[np.ndarray]] = {}
     for key, values in one.controls.items():
         name, _, *operation = key.split("|")
         if name == task and len(operation) == 1:
-            found.setdefault(operation[0], []).append(np.abs(values.astype(float)))
+            found.setdefault(operation[0], []).append(values.astype(float))
     return {operation: np.max(values, axis=0) for operation, values in found.items()}
 
 
@@ -208,8 +212,11 @@ def _tests(one: Intervened, task: str, rows: Sequence[Row]) -> list[Row]:
         acting = [row["layer"] for row in group if row["p_value"] < LEVEL]
         scale = best["estimate"] / best["change"] if best["change"] else np.nan
         row = {"model": one.model, "task": task, "operation": operation, "direction": direction}
-        row |= {name: best[name] for name in ("layer", "estimate", "p_value", "n_controls")}
-        row |= {"control_95": float(np.quantile(greatest[operation], 0.95) * scale), "n_layers": len(acting)}
+        row |= {name: best[name] for name in ("layer", "estimate", "p_value", "p_log_odds", "n_controls")}
+        row |= {
+            "control_95": float(np.quantile(greatest[operation][:, PREFERENCE], 0.95) * scale),
+            "n_layers": len(acting),
+        }
         ends = {"acts_from": min(acting), "acts_to": max(acting)} if acting else {"acts_from": "", "acts_to": ""}
         found.append(row | ends)
     return found
@@ -221,6 +228,7 @@ def _correct(tests: Sequence[Row]) -> None:
     for row in tests:
         families.setdefault((row["model"], row["operation"], row["direction"]), []).append(row)
     for members in families.values():
-        p_values = np.array([row["p_value"] for row in members], dtype=float)
-        for row, corrected in zip(members, holm(p_values), strict=True):
-            row |= {"p_holm": float(corrected), "n_tasks": int((~np.isnan(p_values)).sum())}
+        for name, corrected in (("p_value", "p_holm"), ("p_log_odds", "p_log_odds_holm")):
+            p_values = np.array([row[name] for row in members], dtype=float)
+            for row, value in zip(members, holm(p_values), strict=True):
+                row |= {corrected: float(value), "n_tasks": int((~np.isnan(p_values)).sum())}
