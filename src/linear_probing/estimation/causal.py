@@ -178,8 +178,7 @@ def _rows(study: Study, one: Intervened, task: str) -> Iterator[Row]:
         row |= {"n": len(change), "n_groups": drawn.n_groups, "change": mean}
         row |= {"log_odds": float(change[:, LOG_ODDS].mean()), "answered": float(change[:, ANSWERED].mean())}
         row |= {"loss": float(elsewhere.mean()) if elsewhere is not None else np.nan}
-        known = controls is not None and drawn.prefers()
-        random = controls[:, PREFERENCE].astype(float) / gap if known else None
+        random = controls[:, PREFERENCE].astype(float) / gap if controls is not None and drawn.prefers() else None
         row |= {"control_95": float(np.quantile(random, 0.95)) if random is not None else np.nan}
         row |= {"control_greatest": float(random.max()) if random is not None else np.nan}
         row |= {"control_loss": float(loss.mean()) if loss is not None else np.nan}
