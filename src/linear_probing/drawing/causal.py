@@ -15,17 +15,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from linear_probing.behaviour import UNIT
 from linear_probing.drawing import captions, panels, style
 from linear_probing.drawing.curves import METRICS, headline_rows, title
 from linear_probing.settings import Study
+from linear_probing.steering.layout import MEAN_DIFFERENCE, REMOVE, SHIFT, SWAP, WHOLE
 
 TIERS = (0.95, 1.45)
-UNIT, LEVEL = 1.0, 0.01
-SUFFICIENT, REMOVE, WHOLE = ("shift", "swap"), "remove", "whole_state"
+LEVEL = 0.01
+SUFFICIENT = (SHIFT, SWAP)
 SCORE: dict[str, Any] = {"color": style.BLACK, "linestyle": "-", "marker": "o", "linewidth": 1.4, "zorder": 6}
 TWIN: dict[str, Any] = {"color": style.GREY, "linestyle": (0, (4, 1.5)), "marker": "s", "zorder": 5}
 LOOKS: dict[str, dict[str, Any]] = {
-    "mean_difference": {"color": style.VERMILLION, "linestyle": "-", "marker": "D", "zorder": 7},
+    MEAN_DIFFERENCE: {"color": style.VERMILLION, "linestyle": "-", "marker": "D", "zorder": 7},
     "logistic": {"color": style.BLUE, "linestyle": "-", "marker": "o", "zorder": 6},
     "ridge": {"color": style.BLUE, "linestyle": "-", "marker": "o", "zorder": 6},
     "ridge_classifier": {"color": style.BLUE, "linestyle": "-", "marker": "o", "zorder": 6},
@@ -84,7 +86,7 @@ def curves(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for kind in dict.fromkeys(rows.loc[rows["operation"] == main, "direction"])
         if kind != WHOLE
     }
-    kind = "mean_difference" if "mean_difference" in found else next(iter(found), "")
+    kind = MEAN_DIFFERENCE if MEAN_DIFFERENCE in found else next(iter(found), "")
     found[REMOVE] = rows[(rows["operation"] == REMOVE) & (rows["direction"] == kind)]
     found[WHOLE] = rows[rows["direction"] == WHOLE]
     return {name: part.sort_values("layer") for name, part in found.items() if len(part)}

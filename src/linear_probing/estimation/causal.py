@@ -23,9 +23,18 @@ from linear_probing.estimation.intervals import Estimate, interval
 from linear_probing.estimation.scores import StatisticsError
 from linear_probing.estimation.scoring import draw
 from linear_probing.estimation.significance import holm, p_value
-from linear_probing.interventions import CLEAN, CONTROLS, COUNTERFACTUAL, EFFECTS, ELSEWHERE, PAIRS
 from linear_probing.settings import Study
-from linear_probing.steering.answers import ANSWERED, LOG_ODDS, PREFERENCE
+from linear_probing.steering.layout import (
+    ANSWERED,
+    CLEAN,
+    CONTROLS,
+    COUNTERFACTUAL,
+    EFFECTS,
+    ELSEWHERE,
+    LOG_ODDS,
+    PAIRS,
+    PREFERENCE,
+)
 
 CAUSAL = [
     *("model", "task", "operation", "direction", "of_task", "of_layer", "layer", "strength"),

@@ -248,7 +248,7 @@ TABLES: dict[str, Table] = {
             "strength": Column(NUMBER, "of a shift, in lengths of the difference of class means; 1 of all others"),
             "estimate": Column(
                 NUMBER,
-                "normalised indirect effect: mean change of the preference, over how much the counterfactuals' differs; "
+                "normalised indirect effect: mean change of the preference, over how far the counterfactuals' is off; "
                 "0 changes nothing, 1 answers as to the counterfactual",
                 "of 1",
                 NO_PREFERENCE,
