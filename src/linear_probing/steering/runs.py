@@ -196,7 +196,7 @@ def principal(task: Task) -> str:
 
 
 def tested(task: Task) -> tuple[str, ...]:
-    """Return the operations that random directions are compared with: what suffices and, of two classes, what is needed.
+    """Return the operations that random directions are compared with: what suffices; of two classes, what is needed.
 
     Answers to positions and to several classes are sequences, which cost ten times as much as a verdict.
     """
