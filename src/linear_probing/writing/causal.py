@@ -17,7 +17,8 @@ HALF = 0.5
 def causal(evidence: Evidence) -> Finding:
     """Return, by task, the direction that suffices best, with its own probe's beside it, and what its removal takes."""
     tests = evidence.find("causal_tests.csv")
-    tests = tests[tests["estimate"].notna()]
+    known = [task.name for task in evidence.study.tasks]
+    tests = tests[tests["estimate"].notna() & tests["task"].isin(known)]
     if tests.empty:
         return None
     tasks = [_task(evidence, str(task), rows) for task, rows in tests.groupby("task", sort=False)]
@@ -26,6 +27,7 @@ def causal(evidence: Evidence) -> Finding:
     return {
         "tasks": tasks,
         "n_controls": count(n_controls),
+        "level": "95 %",
         "tested": tested,
         "acting": listed([one["phrase"] for one in tasks if one["acts"]]),
         "idle": listed([one["phrase"] for one in tasks if not one["acts"]]),
