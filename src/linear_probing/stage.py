@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -88,8 +89,9 @@ def _is_path(value: str) -> bool:
         return False
 
 
+@cache
 def _hide_secrets() -> None:
-    """Let no logger or warning of any library say one: pooch and the hub's client log URLs with a mirror's password.
+    """Let no logger or warning of a library say one: pooch and the hub's client log URLs with a mirror's password.
 
     In the record, not in a handler: libraries have handlers of their own. These take a traceback that was written out.
     """
@@ -121,8 +123,8 @@ def run(main: Callable[[], None]) -> None:
     """Run a stage's `main` as a command: log to standard error; errors of ours and of the machine without traceback.
 
     Exit codes are those of a shell: 1 after an error, 130 after SIGINT and 143 after SIGTERM, which a scheduler sends
-    before it kills. Both end the command in order: what is being written is removed. Neither log nor warning
-    nor error nor traceback says a secret of the environment: they go to files that are shared.
+    before it kills. Both end the command in order: what is being written is removed. Neither log nor warning nor error
+    nor traceback says a secret of the environment: they go to files that are shared.
     """
     _hide_secrets()
     logging.basicConfig(
