@@ -75,6 +75,10 @@ WHOLE = {
         "qown.qlabel": {"kind": "binary", "probe": "logistic", "splits": ["group", "qsplit"], "baselines": ["qcolumn"]},
         "qpairs.qpair": {"kind": "binary", "probe": "logistic", "splits": ["group"]},
     },
+    "interventions": {
+        "elsewhere": "qown",
+        "tasks": {"qown.qlabel": {"pattern": " qbehind {}", "answers": {"qagainst": ["qfalse"], "qfor": ["qtrue"]}}},
+    },
 }
 EVIL = [
     *(
@@ -273,6 +277,8 @@ def test_snakemakes_commands_are_the_words_that_were_meant_and_run(tiny_content,
     columns = {"text": "$(touch pwned)", "labels": {"truth": "`touch pwned`"}, "group": "; touch pwned"}
     tiny_content["datasets"] = {"own": {"builder": "table", "files": [str(data)], **columns}}
     tiny_content["tasks"] = {"own.truth": {"kind": "binary", "probe": "logistic", "splits": ["group"]}}
+    answers = {"0": [" $(touch pwned)"], "1": ["; touch pwned"]}
+    tiny_content["interventions"] = {"tasks": {"own.truth": {"answers": answers}}}
     config.write_text(yaml.safe_dump(tiny_content))
     planned = snakemake(folder, "--dry-run", "--printshellcmds", "--configfile", str(config))
     assert planned.returncode == 0, planned.stderr
@@ -291,7 +297,8 @@ def test_snakemakes_commands_are_the_words_that_were_meant_and_run(tiny_content,
         others.remove(config.name)
         assert all(re.fullmatch(r"[A-Za-z0-9_.:/-]+", word) for word in others), line
         stages.add(argv[2].rpartition(".")[2])
-    assert {"datasets", "tokens", "activations", "probes", "transfer", "statistics", "figures"} <= stages
+    expected = {"datasets", "tokens", "activations", "probes", "transfer", "interventions", "statistics", "figures"}
+    assert expected <= stages
     target = re.search(r"results/datasets/own-[0-9a-f]{10}/record\.json", text)[0]
     done = snakemake(folder, "--configfile", str(config), "--", target)
     assert done.returncode == 0, done.stderr

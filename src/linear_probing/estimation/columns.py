@@ -273,7 +273,8 @@ TABLES: dict[str, Table] = {
             "control_greatest": Column(NUMBER, "the greatest of them", "of 1", NO_CONTROLS),
             "control_loss": Column(NUMBER, "mean loss of the first twenty random directions", "nats", NO_CONTROLS),
             "p_value": _probability(
-                "of the effect, against the greatest of each random direction over layers", FEW_CONTROLS
+                "of the effect, against the greatest of each random direction over layers, in units of each layer's",
+                FEW_CONTROLS,
             ),
             "p_log_odds": _probability("the same, of the change of log odds", FEW_CONTROLS),
             "n_controls": Column(WHOLE, "random directions that it is compared with", "directions"),
@@ -288,7 +289,7 @@ TABLES: dict[str, Table] = {
             "layer": Column(WHOLE, "the layer of the greatest effect"),
             "estimate": Column(NUMBER, "normalised indirect effect there", "of 1", NO_PREFERENCE),
             "control_95": Column(
-                NUMBER, "95th percentile of each random direction's greatest effect over layers", "of 1", NO_PREFERENCE
+                NUMBER, "95th percentile of the random directions' effects at that layer", "of 1", NO_PREFERENCE
             ),
             "p_value": _probability("of the greatest effect over layers, against those of random ones", FEW_CONTROLS),
             "p_holm": _probability("corrected over the model's tasks (Holm)", FEW_CONTROLS),
