@@ -68,7 +68,7 @@ study: models ## run a study, the default one or CONFIG=FILE, up to results/stud
 	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
 	@$(MAKE) --no-print-directory golden
 
-causal: ## interventions along the probes' directions, each beside a thousand random ones: config/causal.yaml, 15 minutes
+causal: ## interventions along the probes' directions, each beside a thousand random ones: config/causal.yaml, a quarter of an hour
 	@$(MAKE) --no-print-directory study CONFIG=config/causal.yaml
 
 models: setup ## install the packages that ship a model's weights, if the configuration names any (CONFIG=FILE)
