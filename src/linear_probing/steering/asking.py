@@ -35,7 +35,7 @@ Edits = Callable[[int], Float[np.ndarray, "edit d"]]
 
 @dataclass(frozen=True)
 class Way:
-    """How questions go through a model: do edits share a prefix, do blocks below the layer run once, do rows go alone."""
+    """How questions go through a model: whether edits share a prefix, lower blocks run once, rows go alone."""
 
     trees: bool
     skips: bool
