@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -9,8 +10,8 @@ import sys
 import pytest
 from safetensors import SafetensorError
 
-from linear_probing import replacing, stage
-from linear_probing.errors import MachineError, explained
+from linear_probing import errors, processes, replacing, stage
+from linear_probing.errors import MachineError, StudyError, explained, is_of_memory
 
 
 def start(tmp_path, code):
@@ -139,6 +140,67 @@ def test_the_machines_troubles_have_our_form(tmp_path, error, subject, do):
 def test_a_fault_of_the_code_keeps_its_traceback():
     for error in (FileNotFoundError(errno.ENOENT, "No such file"), ValueError("code: 28"), RuntimeError("allocate")):
         assert explained(error) is None
+
+
+QUOTING = "data.csv: the label 'cannot allocate memory (os error 28)' has 1 row"
+
+
+def test_what_a_user_wrote_in_a_table_is_not_taken_for_the_machines_words(tmp_path):
+    for cause in (None, ValueError(QUOTING), KeyError(QUOTING)):
+        error = StudyError(QUOTING)
+        error.__cause__ = cause
+        with pytest.raises(StudyError, match="has 1 row") as caught, stage.replace_file(tmp_path / "out"):
+            raise error
+        assert caught.value is error
+        assert not is_of_memory(error)
+
+
+def test_an_error_of_another_process_quotes_as_well():
+    with processes.fresh(1) as pool, pytest.raises(StudyError, match="has 1 row") as caught:
+        pool.submit(exec, f"from linear_probing.errors import StudyError\nraise StudyError({QUOTING!r})").result()
+    assert QUOTING in str(caught.value.__cause__), "Python has its traceback there"
+    assert explained(caught.value) is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "subject"),
+    [
+        (MemoryError(), "memory ran out"),
+        (RuntimeError("can't allocate memory: you tried"), "memory ran out"),
+        (OSError(errno.EIO, "Input/output error", "a"), "the disk failed"),
+    ],
+)
+def test_an_error_of_ours_that_the_machine_caused_is_told_as_the_machines(tmp_path, cause, subject):
+    with pytest.raises(MachineError, match=subject), stage.replace_file(tmp_path / "out"):
+        raise StudyError("a table cannot be read") from cause
+    wrapped = StudyError("a table cannot be read")
+    wrapped.__cause__ = cause
+    assert is_of_memory(wrapped) == (subject == "memory ran out")
+
+
+def test_what_is_told_once_is_not_told_again(tmp_path):
+    with (
+        pytest.raises(MachineError, match=r"^memory ran out: can't allocate memory"),
+        stage.replace_folder(tmp_path / "out") as folder,
+        stage.replace_file(folder / "a"),
+    ):
+        raise RuntimeError("can't allocate memory")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "do"),
+    [
+        ({os.F_OK}, "let this user read it, and run snakemake"),
+        ({os.F_OK, os.R_OK}, "let this user write there, or make results a link"),
+        ({os.X_OK}, "let this user write there, or make results a link"),
+        (set(), "let this user read or write it, and run snakemake"),
+    ],
+    ids=["a file to read", "a file to write", "a file to make", "in a folder that is closed"],
+)
+def test_what_was_not_allowed_is_said_as_far_as_it_is_known(tmp_path, monkeypatch, allowed, do):
+    monkeypatch.setattr(errors.os, "access", lambda path, mode: mode in allowed)  # root may do everything
+    with pytest.raises(MachineError, match=f"do:     {do}"), stage.replace_file(tmp_path / "out"):
+        raise PermissionError(errno.EACCES, "Permission denied", "data/mine.csv")
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(tmp_path, monkeypatch):
