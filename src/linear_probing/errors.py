@@ -117,8 +117,8 @@ def _no_access(text: str, file: str | None, denied: str) -> MachineError:
 
 def _denied(error: BaseException, file: str | None) -> str:
     """Return what was not allowed, as far as can be told: the system says neither."""
-    if file is None or file != getattr(error, "filename", None) or _number(error) == errno.EROFS:
-        return "write"  # the place of what was being written
+    if not isinstance(file, str) or file != getattr(error, "filename", None) or _number(error) == errno.EROFS:
+        return "write"  # the place of what was being written, or a file that is open
     if os.access(file, os.F_OK):
         return "write" if os.access(file, os.R_OK) else "read"
     # What is not there, in a folder that can be looked into, was to be made.

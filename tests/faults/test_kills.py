@@ -19,7 +19,8 @@ MOMENTS = {
     ),
     "before the record of the shard's making": (
         "activations tempfile.mkdtemp results/runs 1",
-        [("foreign", SHARD), ("missing", RECORD)],
+        # A whole shard of a folder that is asked for: the next run keeps it, or makes it anew. It is nobody else's.
+        [("left", SHARD), ("missing", RECORD)],
     ),
     "before the shard's record has its name": (
         "activations os.rename shard-1-of-2.json 2",
