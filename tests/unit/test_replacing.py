@@ -3,9 +3,11 @@
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
@@ -84,6 +86,76 @@ def test_what_stood_there_comes_back_after_a_kill_between_the_two_renames(tmp_pa
     assert replacing.remove_dead([tmp_path]) == []
     assert (tmp_path / "out" / "a").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.fixture
+def lower(tmp_path, monkeypatch):
+    """Return a folder that cannot be renamed, as on an overlay's lower layer: one cannot be mounted everywhere."""
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("a", "b"):
+        (out / name).write_text("old")
+    (out / "link").symlink_to("a")
+    rename, lies_below = Path.rename, [out.stat().st_ino]
+
+    def refuse(path, target):
+        if path == out and path.stat().st_ino in lies_below:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(path), None, str(target))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    return out
+
+
+def test_a_folder_that_cannot_be_renamed_is_replaced(lower):
+    with replacing.replace_folder(lower) as folder:
+        (folder / "a").write_text("new")
+    assert [(path.name, path.read_text()) for path in lower.iterdir()] == [("a", "new")]
+    assert [path.name for path in lower.parent.iterdir()] == ["out"]
+
+
+def is_old(out):
+    return {p.name: p.read_text() for p in out.iterdir()} == dict.fromkeys(("a", "b", "link"), "old")
+
+
+@pytest.mark.parametrize("failing", ["copytree", "rmtree"])
+def test_a_folder_that_cannot_be_renamed_stays_after_a_failure(lower, monkeypatch, failing):
+    """The copy fails, or the removal of the original does when a file is gone."""
+    done = getattr(replacing.shutil, failing)
+
+    def fail(path, *arguments, **named):
+        if path != lower or "ignore_errors" in named:
+            return done(path, *arguments, **named)
+        if failing == "rmtree":
+            (path / "b").unlink()
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(replacing.shutil, failing, fail)
+    with pytest.raises(MachineError, match="the disk failed"), replacing.replace_folder(lower) as folder:
+        (folder / "a").write_text("new")
+    assert is_old(lower)
+    assert (lower / "link").is_symlink()
+    assert [path.name for path in lower.parent.iterdir()] == ["out"]
+
+
+def test_what_was_half_gone_when_its_process_was_killed_comes_back_whole(lower):
+    left = lower.parent / f".out.{replacing.host()}.17.0123abcd.tmp"
+    shutil.copytree(lower, left / f"{replacing.LEAVING}0", symlinks=True)
+    (lower / "b").unlink()
+    assert replacing.remove_dead([lower.parent]) == []
+    assert is_old(lower)
+    assert [path.name for path in lower.parent.iterdir()] == ["out"]
+
+
+def test_backups_of_snakemake_are_removed_and_their_folders_stay_for_a_run_beside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    replacing.remove_backups(Path("results"))
+    for place in ("results/figures/record.json", "elsewhere/record.json"):
+        (replacing.BACKUPS / place).parent.mkdir(parents=True)
+        (replacing.BACKUPS / place).touch()
+    replacing.remove_backups(Path("results"))
+    left = [path.relative_to(replacing.BACKUPS).as_posix() for path in sorted(replacing.BACKUPS.rglob("*"))]
+    assert left == ["elsewhere", "elsewhere/record.json", "results", "results/figures"]
 
 
 def test_two_that_replace_one_folder_leave_one_of_both(tmp_path):
