@@ -68,6 +68,9 @@ study: models ## run a study, the default one or CONFIG=FILE, up to results/stud
 	$(RUN) $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
 	@$(MAKE) --no-print-directory golden
 
+causal: ## interventions along the probes' directions, each beside a thousand random ones: config/causal.yaml, a quarter of an hour
+	@$(MAKE) --no-print-directory study CONFIG=config/causal.yaml
+
 models: setup ## install the packages that ship a model's weights, if the configuration names any (CONFIG=FILE)
 	@$(BIN)/python envs/models.py "$(CONFIG)"
 
@@ -163,6 +166,9 @@ architectures: develop ## write docs/architectures.md anew, as the tests find it
 bench-extraction: develop ## time extraction against others' ways (TEXTS=FOLDER, DEVICE=cuda, BENCH=more options)
 	$(BENCHMARK)/extraction.py --device $(DEVICE) $(if $(TEXTS),--texts "$(TEXTS)") $(BENCH)
 	$(BENCHMARK)/extraction.py --memory
+
+bench-steering: develop ## time edited batches against the plain forward pass (DEVICE=cuda, BENCH=more options)
+	$(BENCHMARK)/steering.py --device $(DEVICE) $(BENCH)
 
 bench-scale: develop ## how the study grows with data sets and targets, into docs/scale.md, 20 minutes (BENCH=more options)
 	$(BENCHMARK)/scale.py $(BENCH)

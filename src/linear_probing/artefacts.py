@@ -205,7 +205,7 @@ class Artefacts:
             }
             made_of: dict[str, Any] = {key: [self.made[one].digest for one in own] for key, own in folders.items()}
             made_of |= {"behaviours": [vars(one) for one in asked.behaviours if one.task.split(".")[0] == name]}
-            made_of |= {"strengths": asked.strengths, "n_targets": asked.n_targets, "elsewhere": asked.elsewhere}
+            made_of |= {"strengths": asked.strengths, "elsewhere": asked.elsewhere}
             made_of |= {"n_controls": asked.n_controls if model.seed is None else 0, "seed": self.study.seed}
             made_of |= {"tasks": [vars(task) for task in self.study.tasks if task.name in asked.tasks]}
             inputs = [one for own in folders.values() for one in own]

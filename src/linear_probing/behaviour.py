@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAMES, NEAREST = "names", "nearest"
 """Answers that need not be listed: a class's own name, and the names of the groups nearest to a position."""
+N_TARGETS = 100
 STRENGTHS = (0.5, 1.0, 2.0)
 UNIT = 1.0
 """The strength at which controls run: as long as the difference of the class means."""
@@ -36,11 +37,14 @@ class Behaviour:
         'names', 'nearest', or empty where answers are listed.
     n_nearest : int
         Of the rule 'nearest', how many groups answer for a position.
+    n_targets : int
+        Drawn of the task, at most.
     """
 
     task: str
     pattern: str
     answers: Mapping[str, tuple[str, ...]]
+    n_targets: int
     rule: str = ""
     n_nearest: int = 0
 
@@ -51,8 +55,6 @@ class Interventions:
 
     Parameters
     ----------
-    n_targets : int
-        Of each task, drawn evenly from its folds and classes.
     n_controls : int
         Random directions beside each of a task's own, half of them isotropic, half drawn from the states' covariance.
     strengths : tuple[float, ...]
@@ -62,7 +64,6 @@ class Interventions:
     behaviours : tuple[Behaviour, ...]
     """
 
-    n_targets: int
     n_controls: int
     strengths: tuple[float, ...]
     elsewhere: str
@@ -84,21 +85,23 @@ def interventions_of(content: Mapping[str, Any]) -> Interventions:
     """Return what a configuration's entry `interventions` says, which the schema has passed."""
     strengths = {UNIT, *(float(value) for value in content.get("strengths", STRENGTHS))}
     return Interventions(
-        n_targets=content.get("n_targets", 100),
         n_controls=content.get("n_controls", 1000),
         strengths=tuple(sorted(strengths)),
         elsewhere=content.get("elsewhere", ""),
-        behaviours=tuple(_behaviour(name, value) for name, value in content["tasks"].items()),
+        behaviours=tuple(
+            _behaviour(name, {"n_targets": content.get("n_targets", N_TARGETS), **value})
+            for name, value in content["tasks"].items()
+        ),
     )
 
 
 def _behaviour(task: str, value: Mapping[str, Any]) -> Behaviour:
-    answers, pattern = value["answers"], value.get("pattern", "{}")
+    answers, pattern, n_targets = value["answers"], value.get("pattern", "{}"), value["n_targets"]
     if isinstance(answers, str):
-        return Behaviour(task, pattern, {}, answers)
+        return Behaviour(task, pattern, {}, n_targets, answers)
     if NEAREST in answers and isinstance(answers[NEAREST], int):
-        return Behaviour(task, pattern, {}, NEAREST, answers[NEAREST])
-    return Behaviour(task, pattern, {name: tuple(listed) for name, listed in answers.items()})
+        return Behaviour(task, pattern, {}, n_targets, NEAREST, answers[NEAREST])
+    return Behaviour(task, pattern, {name: tuple(listed) for name, listed in answers.items()}, n_targets)
 
 
 def check(found: Interventions, tasks: Sequence["Task"], datasets: Sequence[str], path: Path) -> None:

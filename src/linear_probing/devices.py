@@ -7,6 +7,7 @@ it ends with the process that holds it, however that ends. Standard library and 
 
 import logging
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -22,6 +23,9 @@ from linear_probing.stage import StudyError
 LOG = logging.getLogger("devices")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 QUERY = ("nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader")
+LIST = ("nvidia-smi", "--list-gpus")
+LISTED = re.compile(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)")
+"""In `GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5b...)` and, below it, `  MIG 1g.5gb Device 0: (UUID: MIG-c738...)`."""
 POLL = 0.5
 """Seconds between two looks at devices that are all taken."""
 
@@ -33,29 +37,67 @@ class DeviceError(StudyError):
 def visible() -> tuple[str, ...]:
     """Return the names of the devices that this process may use, in their order.
 
-    Those that CUDA_VISIBLE_DEVICES names, as a user or Slurm sets it, else all that nvidia-smi lists. A number becomes
-    the device's UUID where nvidia-smi knows it: in a container or a job of Slurm's, 0 may be any device.
+    Those that CUDA_VISIBLE_DEVICES names, as a user or Slurm sets it, else all that nvidia-smi lists. A number, or the
+    beginning of a UUID, becomes the device's UUID where nvidia-smi knows it: in a container or a job of Slurm's, 0 may
+    be any device. A number or UUID that it does not know ends the list, as CUDA reads no further. A GPU that is cut
+    into slices (MIG) is never one device: its slices stand for it, so that nobody holds the whole while another holds a
+    slice.
+
+    Not covered: without nvidia-smi each name stands for itself, so one device under two names can be held twice.
+    Numbers are nvidia-smi's; CUDA's own are others where devices differ, unless CUDA_DEVICE_ORDER is PCI_BUS_ID. A job
+    that holds two slices sees one of them: CUDA shows a process no more.
     """
-    known = _known()
+    known, slices = _known(), _slices()
     named = os.environ.get(VISIBLE)
-    if named is None:
-        return tuple(known.values())
-    names = []
-    for name in (part.strip() for part in named.split(",")):
-        if name in ("", "-1"):  # CUDA reads no further than the first name that is none
-            break
-        names.append(known.get(name, name))
-    return tuple(dict.fromkeys(names))
+    names = list(known.values())
+    if named is not None:
+        uuids = [*names, *(one for parts in slices.values() for one in parts)]
+        names = []
+        for part in named.split(","):
+            name = _whole(part.strip(), known, uuids)
+            if name is None:
+                break
+            names.append(name)
+    return tuple(dict.fromkeys(one for name in names for one in slices.get(name, [name])))
+
+
+def _whole(name: str, known: dict[str, str], uuids: Sequence[str]) -> str | None:
+    """Return the whole name of what CUDA_VISIBLE_DEVICES calls `name`, or None where CUDA reads no further."""
+    if name in ("", "-1"):
+        return None
+    if name in known:
+        return known[name]
+    alike = [uuid for uuid in uuids if uuid.startswith(name)]
+    if len(alike) == 1:
+        return alike[0]
+    none = name.lstrip("-").isdigit() or name.startswith("GPU-")
+    return None if known and none else name
 
 
 def _known() -> dict[str, str]:
     """Return the UUIDs of this machine's devices by number; nothing where there is no nvidia-smi."""
-    try:
-        done = subprocess.run(QUERY, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    rows = (line.split(",") for line in done.stdout.splitlines() if line.count(",") == 1)
+    rows = (line.split(",") for line in _lines(QUERY) if line.count(",") == 1)
     return {index.strip(): uuid.strip() for index, uuid in rows}
+
+
+def _slices() -> dict[str, list[str]]:
+    """Return the UUIDs of the slices of each device that is cut into some, by its UUID."""
+    found: dict[str, list[str]] = {}
+    device = ""
+    for line in _lines(LIST):
+        named = LISTED.search(line)
+        if named and named[1].startswith("MIG-"):
+            found.setdefault(device, []).append(named[1])
+        elif named:
+            device = named[1]
+    return found
+
+
+def _lines(command: Sequence[str]) -> list[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return []
 
 
 def folder() -> Path:
@@ -127,7 +169,8 @@ def held(n: int) -> Iterator[tuple[str, ...]]:
         raise DeviceError(
             f"{n} GPU{'s' * (n > 1)} asked for, this machine shows {len(names)}: {', '.join(names) or 'none'}",
             likely=f"{VISIBLE} is {os.environ[VISIBLE]!r}" if VISIBLE in os.environ else "nvidia-smi lists no more",
-            do="set `gpus` of the model to what there is, its device to cpu, or run it where there are more",
+            do="set `gpus` of the model to what there is, its device to cpu, or run it where there are more; "
+            f"where nvidia-smi is missing, as in some containers, name them in {VISIBLE}, as 0,1",
         )
     taken, locks = _take(names, n)
     if not taken:

@@ -21,7 +21,7 @@ from linear_probing.provenance import LENGTH
 from linear_probing.stage import StudyError
 
 DIGEST = re.compile(rf"(?:^|-)([0-9a-f]{{{LENGTH}}})$")
-INPUTS = ("tables", "tokens", "features", "statistics", "probes", "transfer")
+INPUTS = ("tables", "tokens", "features", "statistics", "probes", "transfer", "interventions")
 """Entries of `made_of` that name other artefacts: by digest, or by folder."""
 SHORT = 100
 

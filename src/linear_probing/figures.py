@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from linear_probing import artefacts, processes, records, settings
 from linear_probing.drawing import (
+    causal,
     cosines,
     effort,
     layers,
@@ -112,6 +113,13 @@ def _cosines(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     )
 
 
+def _causal(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
+    (model,) = one.models
+    twin = _first_twin(study, model)
+    figure = causal.draw(tables.causal, tables.layers, model, twin)
+    return figure, causal.caption(tables.causal, tables.causal_tests, model, study)
+
+
 def _models(study: Study, tables: Tables, one: Planned) -> tuple[Figure, str]:
     depths = {model.name: model.n_layers() for model in study.models if model.seed is None}
     return models.draw(tables.layers, one.models, depths), models.caption(tables.layers, one.models, depths, study)
@@ -127,6 +135,7 @@ DRAW: dict[str, Draw] = {
     "plane": _plane,
     "transfer": _transfer,
     "cosines": _cosines,
+    "causal": _causal,
     "models": _models,
 }
 """How each kind of figure of drawing/plan.py is drawn."""

@@ -16,7 +16,7 @@ from linear_probing.records import RecordError
 
 STAGES = (*artefacts.STAGES, *LAST_STAGES)
 READ_TABLES = ("probes", "statistics")
-UPSTREAM = ("tables", "tokens", "features", "probes", "transfer", "statistics", "figures")
+UPSTREAM = ("tables", "tokens", "features", "probes", "transfer", "interventions", "statistics", "figures")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ A probe shows that something can be read from a state; whether the model reads i
 each layer and at each drawn target's token a vector is added (steering.edits): a shift along a direction, the removal
 of a direction or of all that is linearly decodable, a swap with a counterfactual example. Out, of every task of one
 data set: pairs.csv; effects.safetensors, arrays (n_pairs, 3) by `TASK|layer_03|OPERATION|DIRECTION|OF_TASK|OF_LAYER|
-STRENGTH` (steering.runs), columns as `steering.answers.MEASURES`, and under `TASK|layer_03|elsewhere|...` (n_tokens,),
+STRENGTH` (steering.runs), columns as `steering.layout.MEASURES`, and under `TASK|layer_03|elsewhere|...` (n_tokens,),
 the rise of the next token's loss in other texts; controls.safetensors, by `TASK|layer_03|OPERATION`, what each random
 direction did on average. Directions are of the fold that left the target's group out.
 Sources: Marks & Tegmark 2023, The geometry of truth; Belrose et al. 2023, LEACE.
@@ -38,6 +38,17 @@ from linear_probing.settings import Model, Study, Task
 from linear_probing.stage import StudyError, count, run
 from linear_probing.steering import answers, asking, pairs, runs
 from linear_probing.steering.answers import Asked, measures
+from linear_probing.steering.layout import (
+    CLEAN,
+    CONTROL_AXES,
+    CONTROLS,
+    COUNTERFACTUAL,
+    EFFECT_AXES,
+    EFFECTS,
+    ELSEWHERE,
+    PAIRS,
+    PREFERENCE,
+)
 from linear_probing.steering.questions import Question, question
 from linear_probing.steering.states import check as check_states
 from linear_probing.store import layer_name, write_tensors
@@ -46,10 +57,6 @@ from linear_probing.tokens import Tokens
 from linear_probing.transfer import Side, may_score
 
 LOG = logging.getLogger("interventions")
-PAIRS, EFFECTS, CONTROLS = "pairs.csv", "effects.safetensors", "controls.safetensors"
-CLEAN, COUNTERFACTUAL, ELSEWHERE = "clean", "counterfactual", "elsewhere"
-EFFECT_AXES = {"axes": "pair, measure (preference, log_odds, answered); elsewhere: token"}
-CONTROL_AXES = {"axes": "control, measure (mean change over pairs); elsewhere: the first controls, mean over tokens"}
 PRECISION = "%.6g"
 N_TRIED = 4
 """Questions by which the way through the model is chosen."""
@@ -145,11 +152,10 @@ def subject(study: Study, one: Behaviour, own: Source, other: Source | None, lea
         If there is nothing to draw, or an answer cannot be asked for.
     """
     task = next(task for task in study.tasks if task.name == one.task)
-    n_targets = asked_of(study).n_targets
     random = np.random.default_rng([study.seed, *f"interventions|{task.name}".encode()])
-    drawn = pairs.draw(task, own.data.targets, learnt.folds(task.name), n_targets, random)
+    drawn = pairs.draw(task, own.data.targets, learnt.folds(task.name), one.n_targets, random)
     found = answers.questions(one, task, own.data, own.tokens, say, drawn)
-    rows = next_token_rows(other.tokens, n_targets, random) if other else np.zeros(0, dtype=np.int64)
+    rows = next_token_rows(other.tokens, one.n_targets, random) if other else np.zeros(0, dtype=np.int64)
     following = [next_token(other.tokens, row) for row in rows] if other else []
     return Subject(task, found, following, rows)
 
@@ -309,8 +315,8 @@ def pair_table(one: Subject, own: Source, effects: Mapping[str, np.ndarray]) -> 
             "counterfactual_id": targets["target_id"].to_numpy(str)[drawn.others],
             "group": drawn.groups,
             "fold": drawn.folds,
-            "preference": effects[first][:, answers.PREFERENCE],
-            "counterfactual_preference": effects[f"{one.task.name}|{COUNTERFACTUAL}"][:, answers.PREFERENCE],
+            "preference": effects[first][:, PREFERENCE],
+            "counterfactual_preference": effects[f"{one.task.name}|{COUNTERFACTUAL}"][:, PREFERENCE],
         }
     )
 

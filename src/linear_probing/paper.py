@@ -41,7 +41,7 @@ OPTIONAL = (
 )
 """The tables of a real model's study, without which the paper has no section on it; see writing/real_model.py."""
 EMBEDDED = "data/models/atlas"
-FIGURES = ("overview", "layers", "map", "leakage", "transfer")
+FIGURES = ("overview", "layers", "map", "leakage", "transfer", "causal")
 NEEDED = ("layers",)
 PDF = "paper.pdf"
 

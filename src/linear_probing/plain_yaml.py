@@ -19,27 +19,58 @@ MOST, DEEPEST = 100_000, 30
 """Values, and levels of them, an alias counted wherever it stands."""
 GREATEST = 10**18
 MERGE = "tag:yaml.org,2002:merge"
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+LONGEST_NUMBER = 100
+"""Characters. PyYAML reads 1:00:00... digit by digit, and what it comes to may be more than a float holds."""
 NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 QUOTES = f"put it in quotes if it is text; {DO}"
-GIVEN = "parameters"
+PROBES, GIVEN = "probes", "parameters"
 """What an estimator is given stays as it is written: 1.0 may mean all features, and 1 a single one."""
 
 
 class _Once(yaml.SafeLoader):
     """YAML in which a key stands once: the plain loader takes the last one without a word.
 
-    A mapping is merged into another once and by itself: lists of merged mappings double from line to line.
+    A mapping is merged into another by itself: lists of merged mappings double from line to line. What all merges of a
+    file copy is counted before it is copied, since each may merge what the one before it merged.
     """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.sizes: dict[yaml.MappingNode, int] = {}
+        self.n_merged = 0
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node = super().compose_scalar_node(anchor)
+        if node.tag in NUMBERS and len(node.value) > LONGEST_NUMBER:
+            raise ValueError(f"a number of {len(node.value):,} characters, expected at most {LONGEST_NUMBER}")
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
-        keys = [(key.tag, str(key.value)) for key, _ in node.value]
-        double = [value for tag, value in keys if keys.count((tag, value)) > 1]
-        if double:
-            raise yaml.YAMLError(f"the key {double[0]} stands twice,{node.start_mark}")
-        if any(key.tag == MERGE and not isinstance(value, yaml.MappingNode) for key, value in node.value):
-            raise yaml.YAMLError(f"<<: takes one mapping,{node.start_mark}")
+        seen: set[tuple[str, str]] = set()
+        n_merged = 0
+        for key, value in node.value:
+            # Not written out before it is refused: a list of aliases as a key blows up too.
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.YAMLError(f"a key is a list or a mapping,{key.start_mark}")
+            if (key.tag, key.value) in seen:
+                raise yaml.YAMLError(f"the key {key.value} stands twice,{node.start_mark}")
+            seen.add((key.tag, key.value))
+            if key.tag == MERGE:
+                n_merged += self._merged(node, value)
+        self.sizes[node] = len(node.value) + n_merged
         return node
+
+    def _merged(self, node: yaml.MappingNode, merged: yaml.Node) -> int:
+        if not isinstance(merged, yaml.MappingNode):
+            raise yaml.YAMLError(f"<<: takes one mapping,{node.start_mark}")
+        if merged not in self.sizes:
+            raise yaml.YAMLError(f"<<: takes a mapping that it stands in,{node.start_mark}")
+        self.n_merged += self.sizes[merged]
+        if self.n_merged > MOST:
+            raise yaml.YAMLError(f"<<: copies more than {MOST:,} values in all,{node.start_mark}")
+        return self.sizes[merged]
 
 
 def read(path: Path) -> Any:
@@ -65,7 +96,8 @@ def read(path: Path) -> Any:
         raise SettingsError(f"values stand more than {DEEPEST} deep", file=path, do=DO) from error
     except yaml.YAMLError as error:
         raise SettingsError(f"not YAML: {error}", file=path, do=DO) from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:  # PyYAML's readers of single values
+    # What PyYAML's readers of single values raise.
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         what = f"not YAML: a value is not of the kind that it is written as: {error}"
         raise SettingsError(what, file=path, likely="a day as 2001-99-99, or a tag as !!int", do=QUOTES) from error
 
@@ -99,9 +131,8 @@ def _check_one(value: Any, place: tuple[Any, ...], path: Path) -> None:
     what = None
     if isinstance(value, dict):
         # Of an estimator's parameters a key may be a number, if all are: json sorts them.
-        kinds = {int if GIVEN in place and type(key) is int else type(key) for key in value}
         odd = next((key for key in value if type(key) is not str), None)
-        if odd is not None and not (GIVEN in place and kinds == {int}):
+        if odd is not None and not (_is_given(place) and {type(key) for key in value} == {int}):
             what = f"the key {odd!r} is no text"
     elif not isinstance(value, str | int | float | list | None):
         what = f"{value} is a {type(value).__name__}, expected text, a number, true, false, null, a list or a mapping"
@@ -118,12 +149,34 @@ def _named(place: tuple[Any, ...]) -> str:
     return ".".join(map(str, place)) or "top level"
 
 
-def whole_numbers(content: Any, path: Path) -> Any:
-    """Return the content with whole numbers as integers (a schema takes 3.0 for one), and refuse .inf and .nan."""
+def _is_given(place: tuple[Any, ...]) -> bool:
+    """Return whether this is what a probe's estimator is given: models, data sets and probes may have its name."""
+    return place[:1] == (PROBES,) and place[2:3] == (GIVEN,)
+
+
+def whole_numbers(content: Any, path: Path, place: tuple[Any, ...] = ()) -> Any:
+    """Return the content with whole numbers as integers (a schema takes 3.0 for one), and refuse .inf and .nan.
+
+    Parameters
+    ----------
+    content : Any
+        A configuration that `check` has passed, or what stands at a place of it.
+    path : Path
+        Its file, for errors.
+    place : tuple
+        The keys and numbers that lead to it.
+
+    Raises
+    ------
+    SettingsError
+        If a number is not finite, but for what estimators are given.
+    """
+    if _is_given(place):
+        return content
     if isinstance(content, dict):
-        return {key: value if key == GIVEN else whole_numbers(value, path) for key, value in content.items()}
+        return {key: whole_numbers(value, path, (*place, key)) for key, value in content.items()}
     if isinstance(content, list):
-        return [whole_numbers(value, path) for value in content]
+        return [whole_numbers(value, path, (*place, number)) for number, value in enumerate(content)]
     if isinstance(content, float) and not math.isfinite(content):
-        raise SettingsError(f"{content} is not a number that a study can use", file=path, do=DO)
+        raise SettingsError(f"{_named(place)}: {content} is not a number that a study can use", file=path, do=DO)
     return int(content) if isinstance(content, float) and content.is_integer() else content

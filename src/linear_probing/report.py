@@ -16,7 +16,7 @@ import pandas as pd
 
 from linear_probing import records, settings
 from linear_probing.drawing import captions
-from linear_probing.reporting import page, scores, statements, world
+from linear_probing.reporting import causal, page, scores, statements, world
 from linear_probing.reporting.numbers import columns
 from linear_probing.reporting.tables import Tables, read
 from linear_probing.settings import Study
@@ -64,7 +64,8 @@ def make(study: Study, tables: Tables) -> str:
         "statements": statements.content(tables.plane),
         "notes": columns(notes(tables.notes)),
     }
-    return page.render(study.name, content, scores.summary(study, tables), words(study, tables))
+    edits = causal.rows(tables.causal_tests)
+    return page.render(study.name, content, scores.summary(study, tables), edits, words(study, tables))
 
 
 def main() -> None:

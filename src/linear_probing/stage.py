@@ -8,7 +8,9 @@ import resource
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,10 +21,12 @@ from linear_probing.replacing import replace_file, replace_folder
 __all__ = ["StudyError", "count", "peak_memory_gb", "replace_file", "replace_folder", "run", "sha256"]
 """Stages take errors and files from here, which no digest counts."""
 LOGIN = re.compile(r"(?<=://)[^/\s'\"]+@")
-SECRET = re.compile(r".*(TOKEN|PASSWORD|SECRET|API_KEY|ACCESS_KEY)(_ID)?")
-"""Names of environment variables whose values are said nowhere, beside logins in URLs."""
+SECRET = re.compile("TOKEN(?!IZER)|PASSW|PASSPHRASE|_PASS$|SECRET|CREDENTIAL|(_|API|ACCESS)KEYS?(?![A-Z])")
+"""What in the name of an environment variable means that its value is said nowhere, beside logins in URLs."""
 LEAST_SECRET = 6
-"""Characters: what is shorter stands in any text."""
+"""Characters: what is shorter, as 1 or true, stands in any text."""
+SETTINGS = ("default", "disable", "disabled", "enable", "enabled", "optional", "required", "unlimited")
+"""Longer values that are no secret either."""
 
 
 class StoppedError(StudyError):
@@ -59,35 +63,68 @@ def count(text: str) -> int:
 def without_secrets(text: str) -> str:
     """Return a text without the logins of URLs and the values of environment variables that are secrets by their name.
 
+    Values that any text may hold stay: short ones, words of settings, and paths that exist on this machine.
+
     Examples
     --------
     >>> without_secrets("from http://someone:word@host/path")
     'from http://***@host/path'
     """
-    for name, value in os.environ.items():
-        if SECRET.fullmatch(name.upper()) and len(value.strip()) >= LEAST_SECRET:
-            text = text.replace(value.strip(), "***")
+    for value in _secrets():
+        text = text.replace(value, "***").replace(repr(value)[1:-1], "***")
     return LOGIN.sub("***@", text)
 
 
+def _secrets() -> list[str]:
+    """Return the longest first: one may be the beginning of another."""
+    values = {value.strip() for name, value in os.environ.items() if SECRET.search(name.upper())}
+    said = {one for one in values if len(one) < LEAST_SECRET or one.lower() in SETTINGS or _is_path(one)}
+    return sorted(values - said, key=len, reverse=True)
+
+
+def _is_path(value: str) -> bool:
+    try:
+        return value.startswith("/") and Path(value).exists()
+    except OSError:  # longer than a path can be, or in a folder that is closed to us
+        return False
+
+
+@cache
 def _hide_secrets() -> None:
-    """Let no logger of any library write one: pooch and the hub's client name whole URLs, with a mirror's password."""
-    made = logging.getLogRecordFactory()
+    """Let no logger or warning of a library say one: pooch and the hub's client log URLs with a mirror's password.
+
+    In the record, not in a handler: libraries have handlers of their own. These take a traceback that was written out.
+    """
+    made, warned = logging.getLogRecordFactory(), warnings.formatwarning
 
     def record(*arguments: Any, **named: Any) -> logging.LogRecord:
         one = made(*arguments, **named)
-        one.msg, one.args = without_secrets(one.getMessage()), ()
+        one.msg, one.args = without_secrets(_said(one)), ()
+        if one.exc_info:
+            one.exc_text = without_secrets(logging.Formatter().formatException(one.exc_info))
         return one
 
+    def warning(*arguments: Any, **named: Any) -> str:
+        return without_secrets(warned(*arguments, **named))
+
     logging.setLogRecordFactory(record)
+    warnings.formatwarning = warning
+
+
+def _said(record: logging.LogRecord) -> str:
+    """Return a record's text. A library whose words do not fit its format string must not end the stage."""
+    try:
+        return record.getMessage()
+    except Exception:  # of any kind: the values' own code writes them
+        return f"{record.msg!r} with values that do not fit it"
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage's `main` as a command: log to standard error; errors of ours and of the machine without traceback.
 
     Exit codes are those of a shell: 1 after an error, 130 after SIGINT and 143 after SIGTERM, which a scheduler sends
-    before it kills. Both end the command in order: what is being written is removed. Neither log nor error nor
-    traceback says a secret of the environment: they go to files that are shared.
+    before it kills. Both end the command in order: what is being written is removed. Neither log nor warning nor error
+    nor traceback says a secret of the environment: they go to files that are shared.
     """
     _hide_secrets()
     logging.basicConfig(

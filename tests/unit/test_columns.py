@@ -9,6 +9,7 @@ import pytest
 from linear_probing import statistics, transfer
 from linear_probing.drawing import tables as drawing
 from linear_probing.estimation import columns
+from linear_probing.estimation.causal import Intervened
 from linear_probing.estimation.columns import NEVER, NUMBER, TEXT, TRUTH, WHOLE, described
 from linear_probing.estimation.columns_document import document
 from linear_probing.estimation.scores import CHECKS_COLUMNS, CODE_COLUMNS, Scores
@@ -64,11 +65,28 @@ def scores():
     )
 
 
+def intervened():
+    """Return what the interventions stage would have written of the task: a shift and its random directions."""
+    random = np.random.default_rng(1)
+    pairs = pd.DataFrame({"task": TASK, "group": [f"g{row:02d}" for row in range(12)], "fold": [0, 1, 2] * 4})
+    clean = np.tile([-0.8, -3.0, 0.9], (12, 1))
+    effects = {f"{TASK}|counterfactual": -clean}
+    controls = {}
+    for layer in ("layer_00", "layer_06"):
+        run = f"shift|logistic|{TASK}|{layer}|1"
+        effects[f"{TASK}|{layer}|clean"] = clean
+        effects[f"{TASK}|{layer}|{run}"] = clean + random.uniform(0.1, 1.0, (12, 3))
+        effects[f"{TASK}|{layer}|elsewhere|{run}"] = random.normal(size=8)
+        controls[f"{TASK}|{layer}|shift"] = 0.05 * random.normal(size=(1000, 3))
+        controls[f"{TASK}|{layer}|elsewhere|shift"] = random.normal(size=20)
+    return [Intervened("atlas", pairs, effects, controls)]
+
+
 @pytest.fixture(scope="module")
 def computed(tiny):
     tasks = tuple(task for task in tiny.tasks if task.name == TASK)
     study = replace(tiny, tasks=tasks, bootstrap=Bootstrap(n_resamples=20, confidence=0.9))
-    return statistics.compute(study, scores())
+    return statistics.compute(study, scores(), intervened=intervened())
 
 
 def test_every_table_of_a_study_has_the_columns_that_are_described_and_no_others(computed):

@@ -126,33 +126,83 @@ def test_what_was_visible_is_visible_again(machine):
         assert names == ("fake-a", "fake-b"), "the first was given back"
 
 
+GPUS = ("GPU-aaaa", "GPU-bbbb")
+SLICES = ("MIG-cccc", "MIG-dddd")
+SMI = """#!/bin/sh
+if [ "$1" = --list-gpus ]; then
+  echo "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa)"
+  {slices}
+  echo "GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb)"
+else
+  printf '0, GPU-aaaa\\n1, GPU-bbbb\\n'
+fi
+"""
+
+
 @pytest.fixture
 def nvidia(tmp_path, monkeypatch):
-    """Put a program nvidia-smi before all others, which prints what a machine with two GPUs prints."""
-    program = tmp_path / "bin" / "nvidia-smi"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\nprintf '0, GPU-aaaa\\n1, GPU-bbbb\\n'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    """Return what puts a program nvidia-smi before all others, which prints what a machine with two GPUs prints."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def put(*slices):
+        lines = [f'echo "  MIG 1g.5gb     Device  {n}: (UUID: {uuid})"' for n, uuid in enumerate(slices)]
+        program = tmp_path / "bin" / "nvidia-smi"
+        program.parent.mkdir()
+        program.write_text(SMI.format(slices="\n  ".join(lines) or ":"))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+    return put
 
 
 @pytest.mark.parametrize(
     ("named", "expected"),
     [
-        (None, ("GPU-aaaa", "GPU-bbbb")),
+        (None, GPUS),
         ("1", ("GPU-bbbb",)),
         ("1,0", ("GPU-bbbb", "GPU-aaaa")),
         ("GPU-bbbb, 1", ("GPU-bbbb",)),
+        ("GPU-b, 1", ("GPU-bbbb",)),
+        ("0,GPU-aa,GPU-bb", GPUS),
         ("MIG-cccc", ("MIG-cccc",)),
         ("0,-1,1", ("GPU-aaaa",)),
+        ("0,7,1", ("GPU-aaaa",)),
+        ("0,GPU-7,1", ("GPU-aaaa",)),
+        ("1,GPU-,0", ("GPU-bbbb",)),
         ("", ()),
     ],
 )
 def test_a_device_has_one_name_however_it_is_called(nvidia, monkeypatch, named, expected):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvidia()
     if named is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     assert devices.visible() == expected
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (None, (*SLICES, "GPU-bbbb")),
+        ("GPU-aaaa,MIG-cccc", SLICES),
+        ("MIG-d,0,1", ("MIG-dddd", "MIG-cccc", "GPU-bbbb")),
+        ("MIG-eeee", ("MIG-eeee",)),
+    ],
+)
+def test_a_gpu_that_is_cut_into_slices_is_held_slice_by_slice(nvidia, monkeypatch, named, expected):
+    nvidia(*SLICES)
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert devices.visible() == expected
+
+
+def test_without_nvidia_smi_names_stand_for_themselves_and_the_error_asks_for_them(machine, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,GPU-aaaa,-1,1")
+    assert devices.visible() == ("0", "GPU-aaaa")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    says = r"do: .*where nvidia-smi is missing.* name them in CUDA_VISIBLE_DEVICES, as 0,1"
+    with pytest.raises(DeviceError, match=says), devices.held(1):
+        pass
 
 
 def test_another_users_folder_is_refused(machine, tmp_path):

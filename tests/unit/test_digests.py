@@ -40,34 +40,52 @@ def test_code_counts_by_what_it_does_and_imports(package, file, content, changes
     assert (provenance.code("one") != before) is changes
 
 
+PROBES = {"probes", "transfer", "interventions"}
+"""What a change of the probes of cities changes."""
+
+
 def changed_paths(content, path, change):
     before = artefacts.Artefacts(settings.parse(content, path))
     change(content)
     after = artefacts.Artefacts(settings.parse(content, path))
-    stages = ("tables", "tokens", "activations", "probes", "transfer")
+    stages = ("tables", "tokens", "activations", "probes", "transfer", "interventions")
     return {stage for stage in stages if set(getattr(before, stage).values()) != set(getattr(after, stage).values())}
 
 
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        (lambda c: c["penalties"].update(ridge=[7.0]), {"probes", "transfer"}),
+        (lambda c: c["penalties"].update(ridge=[7.0]), PROBES),
         (lambda c: c["tasks"]["place.position"].update(splits=["group"]), {"probes"}),
-        (lambda c: c.update(seeds=3), {"probes", "transfer"}),
-        (lambda c: c.update(permutations=20), {"probes", "transfer"}),
-        (lambda c: c.update(learning=[]), {"probes", "transfer"}),
-        (lambda c: c.update(code_length=False), {"probes", "transfer"}),
-        (lambda c: c["probes"]["mlp"]["parameters"].update(max_iter=6), {"probes", "transfer"}),
-        (lambda c: c["penalties"].update(logistic=[7.0]), {"probes", "transfer"}),
-        (lambda c: c.update(layers=[0, 6]), {"activations", "probes", "transfer"}),
-        (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations", "probes", "transfer"}),
-        (lambda c: c["models"]["atlas"].update(stored_dtype="float16"), {"activations", "probes", "transfer"}),
-        (lambda c: c["models"]["atlas"].update(prefix_trees=False), {"activations", "probes", "transfer"}),
+        (lambda c: c.update(seeds=3), PROBES),
+        (lambda c: c.update(permutations=20), PROBES),
+        (lambda c: c.update(learning=[]), PROBES),
+        (lambda c: c.update(code_length=False), PROBES),
+        (lambda c: c["probes"]["mlp"]["parameters"].update(max_iter=6), PROBES),
+        (lambda c: c["penalties"].update(logistic=[7.0]), PROBES),
+        (lambda c: c.update(layers=[0, 6]), {"activations"} | PROBES),
+        (lambda c: c["models"]["atlas-random"].update(seed=1), {"activations"} | PROBES),
+        (
+            lambda c: c["models"]["atlas"].update(stored_dtype="float16"),
+            {"activations"} | PROBES,
+        ),
+        (
+            lambda c: c["models"]["atlas"].update(prefix_trees=False),
+            {"activations"} | PROBES,
+        ),
         (lambda c: c["models"]["atlas"].update(tokens_per_batch=64, device="auto", gpus=2), set()),
-        (lambda c: c["models"]["atlas"].update(chat=True), {"tokens", "activations", "probes", "transfer"}),
+        (
+            lambda c: c["models"]["atlas"].update(chat=True),
+            {"tokens", "activations"} | PROBES,
+        ),
         (lambda c: c["datasets"]["place"].update(position="mean"), {"tokens", "activations", "probes"}),
         (lambda c: c["datasets"]["place"].update(n_cities=130), {"tables", "tokens", "activations", "probes"}),
         (lambda c: c["bootstrap"].update(n_resamples=60), set()),
+        (lambda c: c["interventions"].update(n_controls=6), {"interventions"}),
+        (lambda c: c["interventions"].update(strengths=[1, 3]), {"interventions"}),
+        (lambda c: c["interventions"].update(elsewhere="place"), {"interventions"}),
+        (lambda c: c["interventions"]["tasks"]["cities.truth"].update(n_targets=14), {"interventions"}),
+        (lambda c: c["interventions"]["tasks"]["cities.truth"].update(pattern=" {}"), {"interventions"}),
     ],
 )
 def test_a_change_of_the_configuration_changes_what_follows_from_it(tiny_content, root, change, stages):
@@ -152,7 +170,11 @@ MADE_OF = {
     "activations": {"tokens", "weights", "twin", "dtype", "stored_dtype", "layers", "blocks", "prefix_trees", "shards"},
     "probes": {"features", "tasks", "penalties", "seed", "controls"},
     "transfer": {"tables", "features", "probes", "tasks"},
-    "statistics": {"probes", "transfer", "models", "bootstrap", "seed", "tasks"},
+    "interventions": {
+        *("tables", "tokens", "features", "probes", "behaviours", "strengths", "elsewhere", "n_controls", "seed"),
+        "tasks",
+    },
+    "statistics": {"probes", "transfer", "interventions", "models", "bootstrap", "seed", "tasks"},
     "figures": {"statistics"},
     "report": {"statistics", "sources"},
     "paper": {"statistics", "figures", "sources"},
@@ -168,6 +190,7 @@ BELOW = {
     "safetensors": "activations",
     "ml-dtypes": "activations",
     "scikit-learn": "probes",
+    "concept-erasure": "interventions",
     "scipy": "probes",
     "numpy": "datasets",
     "pandas": "datasets",
@@ -182,14 +205,22 @@ def digests(paths, name="place"):
     """Return the digest of each stage's artefact of one model and data set."""
     folders = (paths.tables[name], paths.tokens["atlas", name], paths.activations["atlas", name])
     last = (paths.statistics, paths.figures, paths.report, paths.paper)
-    all_folders = (*folders, paths.probes["atlas", name], paths.transfer["atlas"], *last)
+    all_folders = (
+        *folders,
+        paths.probes["atlas", name],
+        paths.transfer["atlas"],
+        paths.interventions["atlas", "cities"],
+        *last,
+    )
     return {paths.made[folder].stage: paths.made[folder].digest for folder in all_folders}
 
 
 def test_a_digest_is_made_of_all_that_a_stage_is_given(tiny):
     """What is left out here would be stale in silence."""
     paths = artefacts.Artefacts(tiny)
-    found = {made.stage: set(made.made_of) for place, made in paths.made.items() if "place-" in place or "/t" in place}
+    places = ("place-", "/t", "interventions/")
+    chosen = [made for path, made in paths.made.items() if any(one in path for one in places)]
+    found = {made.stage: set(made.made_of) for made in chosen}
     assert found == MADE_OF
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,48 @@ def test_what_was_fetched_before_the_end_of_a_run_is_not_fetched_again(public, s
         files.fetch(source, target)
     assert (target / "words.csv").read_bytes() == BODY
     assert all(asked is not None for _, _, asked in server.asked[n_asked:])
+
+
+def test_two_downloads_of_one_file_at_once_both_get_it(public, serving, tmp_path, monkeypatch):
+    """One stops after its first piece until the other, which begins after it, is done."""
+    source, served, target = public
+    begun, other_done = threading.Event(), threading.Event()
+
+    class Stopping(files.tqdm):
+        def update(self, n=1):
+            if threading.current_thread() is first:
+                begun.set()
+                other_done.wait(30)
+            return super().update(n)
+
+    monkeypatch.setattr(files, "tqdm", Stopping)
+    got = []
+    first = threading.Thread(target=lambda: got.append(files.fetch(source, target).read_bytes()))
+    (tmp_path / "other").mkdir()
+    with serving(served) as server:
+        monkeypatch.setenv(files.MIRROR, server.url)
+        first.start()
+        assert begun.wait(30)
+        try:
+            assert files.fetch(source, tmp_path / "other").read_bytes() == BODY
+        finally:
+            other_done.set()
+            first.join()
+    assert got == [BODY]
+    assert [path.suffix for path in files.PARTS.iterdir()] == [".lock"]
+
+
+def test_where_the_file_system_knows_no_locks_a_file_is_fetched_all_the_same(public, serving, monkeypatch):
+    source, served, target = public
+
+    def none(*arguments, **named):
+        raise NotImplementedError("no flock")
+
+    monkeypatch.setattr(files, "FileLock", none)
+    with serving(served, faults=["cut"]) as server:
+        monkeypatch.setenv(files.MIRROR, server.url)
+        assert files.fetch(source, target).read_bytes() == BODY
+    assert not list(files.PARTS.iterdir())
 
 
 def test_a_busy_server_is_asked_again(public, serving, monkeypatch):

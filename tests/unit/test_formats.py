@@ -1,6 +1,9 @@
 """Readers of data files: every cell and line as by hand, and every bad input refused at its line."""
 
+import os
 import re
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -81,6 +84,23 @@ def test_parquet_is_read_as_text_in_the_order_of_its_rows(parquet):
     assert (rows.lines, rows.unit) == ((1, 2), "row")
 
 
+def test_a_time_in_parquet_is_the_same_text_on_every_machine(parquet):
+    path = parquet("SELECT TIMESTAMPTZ '2024-07-26 23:30:00+02' AS at, 1 AS n")
+    code = "import sys, pathlib; from linear_probing.formats import files; "
+    code += "print(files.read(pathlib.Path(sys.argv[1])).cells.at[0, 'at'])"
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        command = [sys.executable, "-c", code, str(path)]
+        told = subprocess.run(command, env={**os.environ, "TZ": zone}, capture_output=True, text=True, check=True)
+        assert told.stdout == "2024-07-26 21:30:00+00\n", zone
+
+
+def test_a_folder_named_as_a_key_and_a_value_is_no_column_of_parquet(parquet, tmp_path):
+    (tmp_path / "label=1").mkdir()
+    cells = files.read(parquet("SELECT 'A' AS text, 0 AS n", "label=1/a.parquet")).cells
+    assert list(cells) == ["text", "n"]
+    assert cells.to_numpy().tolist() == [["A", "0"]]
+
+
 def test_ten_thousand_rows_of_parquet_keep_their_order(parquet):
     rows = files.read(parquet("SELECT range AS n FROM range(300000)"))
     assert rows.cells["n"].tolist() == [str(number) for number in range(300_000)]
@@ -120,6 +140,14 @@ def test_what_a_treebank_leaves_unspecified_is_empty_and_an_underscore_is_one(re
     unsaid = "1\ta\t_\t_\t_\t_\t0\t_\t_\t_\n2\t_\t_\tPUNCT\t_\t_\t1\tpunct\t_\t_\n\n"
     cells = read(unsaid, "a.conllu").cells[["form", "lemma", "upos", "xpos", "deprel"]]
     assert cells.to_numpy().tolist() == [["a", "", "", "", ""], ["_", "_", "PUNCT", "", "punct"]]
+
+
+def test_blanks_within_a_cell_of_a_treebank_divide_nothing(read):
+    """The package conllu would take two of them for a tab, and shift all cells behind."""
+    blanks = "# text = go  on\n1\tgo  on\tgo   on\tVERB\tV B\tMood=Imp\t0\troot\t_\t_\n\n"
+    (row,) = read(blanks, "a.conllu").cells.itertuples()
+    assert (row.form, row.lemma, row.upos, row.xpos, row.deprel) == ("go  on", "go   on", "VERB", "V B", "root")
+    assert (row.start, row.end, row.feat_Mood) == ("0", "6", "Imp")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +235,12 @@ BAD = [
         SENTENCE.replace("1-2\t", "2-3\t").encode(),
         "line 4: the multiword token 2-3 does not stand before its words",
     ),
-    ("a.conllu", SENTENCE.replace("3.1\t", "x\t").encode(), "line 8: Failed parsing field 'id'"),
+    ("a.conllu", SENTENCE.replace("3.1\t", "x\t").encode(), "line 8: the cell id, 'x', cannot be read as one"),
+    (
+        "a.conllu",
+        SENTENCE.replace("3.1\t", "9" * 5000 + "\t").encode(),
+        "line 8: the cell id, '9{12}[.]{3}', cannot be read as one",
+    ),
     ("a.conllu", b"# text = A\n\n" + SENTENCE.encode(), "line 1: a sentence without words"),
 ]
 

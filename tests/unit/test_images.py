@@ -105,9 +105,25 @@ def small_tables():
             for s in [0.5 + (score(m, one, k) - 0.5) * (1 if one == other else -0.6)]
         ],
         "cosines.csv": small_cosines(),
+        **small_interventions(),
         **small_points(),
     }
     return {name: frame(name, rows) for name, rows in found.items()}
+
+
+def small_interventions():
+    """Return edits that act from layer to layer more, a difference of means most, and what is removed least."""
+    kinds = [("shift", "mean_difference", 1.0), ("shift", "logistic", 0.5), ("remove", "mean_difference", 0.45)]
+    kinds.append(("swap", "whole_state", 0.9))
+    rows, tests = [], []
+    for m, t in product(MODELS[:1], BINARY):
+        for (operation, kind, most), k in product(kinds, LAYERS):
+            effect, controls = most * (k / LAYERS[-1]) ** 2, kind != "whole_state"
+            found = (effect, effect - 0.08, effect + 0.08, 80, 20)
+            p = (0.001 if effect > 0.4 else 0.5) if controls else np.nan
+            rows.append((m, t, operation, kind, t, k, k, 1.0, *found, 0.3 * k / LAYERS[-1], p, 1000 * controls))
+        tests += [(m, t, operation, kind, most, 2, 3, 2) for operation, kind, most in kinds[:3]]
+    return {"causal.csv": rows, "causal_tests.csv": tests}
 
 
 def small_cosines():

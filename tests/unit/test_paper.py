@@ -44,6 +44,16 @@ def whole(root, tmp_path_factory):
             {"model": "atlas", "task": "place.position", "layer": layer, "n": 9, "median_error_km": 3000 - 500 * layer}
             for layer in range(7)
         ],
+        "causal_tests.csv": [
+            {"model": "atlas", "task": task, "operation": operation, "direction": kind, "layer": 6, "estimate": effect}
+            | {"control_95": 0.71, "n_tasks": 0, "n_layers": 0, "n_controls": 20}
+            for task in ("cities.truth", "agreement.number")
+            for operation, kind, effect in (
+                ("shift", "logistic", 0.43),
+                ("shift", "mean_difference", 0.94),
+                ("remove", "mean_difference", 0.48),
+            )
+        ],
         "fits.csv": [{"model": "atlas", "n_fits": 5, "converged": 1.0, "max_iterations": 3, "n_notes": 2}],
         "notes.csv": [
             {"model": "atlas", "fold": 0, "n_iterations": 3, "converged": True, "note": note}
@@ -162,6 +172,19 @@ def test_the_text_is_clean(usual):
     assert "All eight tasks are significant at .05" in body
 
 
+def test_interventions_without_p_values_are_a_first_look(root, atlas, tables, figures):
+    text = read(root, atlas, tables, figures)
+    assert "the difference of means moves answers most, at layer 6: .94" in text
+    assert "as long a shift along logistic regression makes .43, and the direction’s removal .48" in text
+    assert "What reads best need not be what is used" in text
+    assert "this is a first look, without p-values" in text
+
+
+def test_a_study_that_intervenes_on_nothing_says_so(root, atlas, tables, figures):
+    pd.read_csv(tables / "causal_tests.csv").head(0).to_csv(tables / "causal_tests.csv", index=False)
+    assert "The study intervened on nothing" in read(root, atlas, tables, figures)
+
+
 UNSEEN = {"model": "atlas", "part": "unseen"}
 GROUPED = {**UNSEEN, "split": "group"}
 PAIRS = {"model": "atlas", "layer": 6, "probe": "logistic"}
@@ -246,6 +269,13 @@ PAIRS = {"model": "atlas", "layer": 6, "probe": "logistic"}
             PAIRS,
             ["Neither tells the truth", "in neither order in twelve", "A direction of truth that tells"],
             ["in their own order in"],
+        ),
+        (
+            "causal_tests.csv",
+            {"p_holm": 0.004, "p_value": 0.002, "n_layers": 2, "acts_from": 5, "acts_to": 6, "n_controls": 1000},
+            {"direction": "mean_difference", "task": "cities.truth"},
+            ["(p .004, corrected)", "It acts beyond random directions at layers 5 to 6", "At no layer does it act"],
+            ["first look"],
         ),
         (
             "selectivity.csv",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from linear_probing import models, settings
+from linear_probing import models, settings, stage
 from linear_probing.jobs import Jobs, configuration
 from linear_probing.models import ModelError
 from linear_probing.settings import SettingsError
@@ -74,6 +74,10 @@ WHOLE = {
     "tasks": {
         "qown.qlabel": {"kind": "binary", "probe": "logistic", "splits": ["group", "qsplit"], "baselines": ["qcolumn"]},
         "qpairs.qpair": {"kind": "binary", "probe": "logistic", "splits": ["group"]},
+    },
+    "interventions": {
+        "elsewhere": "qown",
+        "tasks": {"qown.qlabel": {"pattern": " qbehind {}", "answers": {"qagainst": ["qfalse"], "qfor": ["qtrue"]}}},
     },
 }
 EVIL = [
@@ -273,6 +277,8 @@ def test_snakemakes_commands_are_the_words_that_were_meant_and_run(tiny_content,
     columns = {"text": "$(touch pwned)", "labels": {"truth": "`touch pwned`"}, "group": "; touch pwned"}
     tiny_content["datasets"] = {"own": {"builder": "table", "files": [str(data)], **columns}}
     tiny_content["tasks"] = {"own.truth": {"kind": "binary", "probe": "logistic", "splits": ["group"]}}
+    answers = {"0": [" $(touch pwned)"], "1": ["; touch pwned"]}
+    tiny_content["interventions"] = {"tasks": {"own.truth": {"answers": answers}}}
     config.write_text(yaml.safe_dump(tiny_content))
     planned = snakemake(folder, "--dry-run", "--printshellcmds", "--configfile", str(config))
     assert planned.returncode == 0, planned.stderr
@@ -291,7 +297,8 @@ def test_snakemakes_commands_are_the_words_that_were_meant_and_run(tiny_content,
         others.remove(config.name)
         assert all(re.fullmatch(r"[A-Za-z0-9_.:/-]+", word) for word in others), line
         stages.add(argv[2].rpartition(".")[2])
-    assert {"datasets", "tokens", "activations", "probes", "transfer", "statistics", "figures"} <= stages
+    expected = {"datasets", "tokens", "activations", "probes", "transfer", "interventions", "statistics", "figures"}
+    assert expected <= stages
     target = re.search(r"results/datasets/own-[0-9a-f]{10}/record\.json", text)[0]
     done = snakemake(folder, "--configfile", str(config), "--", target)
     assert done.returncode == 0, done.stderr
@@ -399,6 +406,91 @@ def test_logs_errors_and_tracebacks_say_no_secret(error):
     assert done.returncode == 1
     assert done.stderr.count("https://***@host/path") == 2
     assert MARKER not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SECRET_KEY",
+        "MY_SECRET_KEY",
+        "AZURE_STORAGE_KEY",
+        "PRIVATE_KEY",
+        "DB_PASSWD",
+        "DB_PASS",
+        "GOOGLE_CREDENTIALS",
+        "HF_TOKEN_READ",
+        "my_apikey",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "OPENAI_API_KEYS",
+        "KEY_PASSPHRASE",
+    ],
+)
+def test_a_secret_is_known_by_any_part_of_its_name(monkeypatch, name):
+    monkeypatch.setenv(name, f"{MARKER}\n")
+    assert stage.without_secrets(f"with {MARKER}, {MARKER}!") == "with ***, ***!"
+
+
+def test_a_secret_of_several_lines_or_within_another_is_hidden_too(monkeypatch):
+    monkeypatch.setenv("A_TOKEN", MARKER)
+    monkeypatch.setenv("B_TOKEN", f"{MARKER}-and\nmore")
+    monkeypatch.setenv("C_TOKEN", "/" + "x" * 5000)
+    assert stage.without_secrets(f"{MARKER}, {MARKER}-and\nmore, {MARKER}-and\\nmore") == "***, ***, ***"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("USE_TOKEN", "1"),
+        ("USE_TOKEN", "true"),
+        ("KEEP_PASSWORDS", "disabled"),
+        ("TOKENIZERS_PARALLELISM", "in words"),
+        ("MY_KEYBOARD", "colemak"),
+        ("CREDENTIALS_DIRECTORY", str(ROOT / "src")),
+        ("PWD", "/of/no/secret"),
+    ],
+)
+def test_what_any_text_may_hold_is_not_hidden(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    text = f"word {value} more, and {value}/file"
+    assert stage.without_secrets(text) == text
+
+
+SAYS = """
+import logging, os, warnings
+from linear_probing.stage import run
+def main():
+    secret = os.environ["DB_PASSWD"]
+    warnings.warn(f"warned of {secret}")
+    own = logging.getLogger("library")
+    own.addHandler(logging.StreamHandler())
+    own.error("%d rows", secret)
+    own.error("%s %s", secret)
+    own.error("written %s", secret)
+    try:
+        raise OSError(f"http://{secret}")
+    except OSError:
+        own.exception("failed")
+    print("to the end")
+run(main)
+"""
+
+
+def test_warnings_and_logged_tracebacks_say_no_secret_and_wrong_format_strings_end_nothing():
+    done = subprocess.run(
+        [sys.executable, "-c", SAYS],
+        env={**os.environ, "DB_PASSWD": MARKER},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "to the end\n"
+    assert MARKER not in done.stderr
+    for said in ("UserWarning: warned of ***", "'%d rows' with values that do not fit it", "written ***"):
+        assert said in done.stderr
+    # By the library's own handler and by that of the stage.
+    assert done.stderr.count("OSError: http://***") == 2
 
 
 FETCHES = """

@@ -1,11 +1,13 @@
 """Configurations: what is refused, and that the refusal names the key, the file and what to do."""
 
 import json
+import math
+import time
 
 import pytest
 import yaml
 
-from linear_probing import settings
+from linear_probing import plain_yaml, settings
 from linear_probing.settings import SettingsError
 
 
@@ -118,6 +120,18 @@ def test_what_an_estimator_is_given_stays_as_it_is_written(tiny_content, root):
     assert repr(spec.parameters["max_features"]) == "1.0"
 
 
+@pytest.mark.parametrize("key", ["datasets", "models", "probes"])
+def test_what_has_the_name_parameters_is_read_as_any_other(key, tmp_path):
+    given = {"parameters": {"n": 1.0}}
+    read = plain_yaml.whole_numbers({key: {"parameters": {"n": 3.0, **given}}}, tmp_path)[key]["parameters"]
+    assert repr(read["n"]) == "3"
+    assert repr(read["parameters"]["n"]) == ("1.0" if key == "probes" else "1")
+    with pytest.raises(SettingsError, match=rf"{key}.parameters.n: inf is not a number"):
+        plain_yaml.whole_numbers({key: {"parameters": {"n": math.inf}}}, tmp_path)
+    with pytest.raises(SettingsError, match=rf"{key}.parameters: the key 1 is no text"):
+        plain_yaml.check({key: {"parameters": {1: 0}}}, tmp_path)
+
+
 def test_whole_numbers_are_integers_however_they_are_written(tiny_content, root):
     tiny_content["datasets"]["place"]["n_cities"] = 120.0
     tiny_content["seed"] = 0.0
@@ -176,6 +190,7 @@ ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 MERGES = "a: &a {x: 1}\n" + "".join(
     f"{new}: &{new} {{<<: [{', '.join(['*' + old] * 10)}]}}\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
+CHAIN = "- &a0 {k0: 0}\n" + "".join(f"- &a{n} {{<<: *a{n - 1}, k{n}: 0}}\n" for n in range(1, 2000))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +214,14 @@ MERGES = "a: &a {x: 1}\n" + "".join(
         ("seed: !!set {a}", "seed: {'a'} is a set"),
         ("models: {1: {}}", "models: the key 1 is no text"),
         ("probes: {a: {parameters: {weights: {1: 2, b: 3}}}}", "weights: the key 1 is no text"),
-        ("seed: 0x" + "f" * 5000, "seed: a whole number of more than 18 digits"),
+        ("seed: 0x" + "f" * 5000, "a value is not of the kind"),
+        ("seed: 0x" + "f" * 50, "seed: a whole number of more than 18 digits"),
+        pytest.param("seed: 1" + ":00" * 200 + ".5", "603 characters, expected at most 100", id="1:00:00"),
+        (CHAIN, "<<: copies more than 100,000 values in all"),
+        ("&a {<<: *a}", "<<: takes a mapping that it stands in"),
+        ("a: 1\nb: 2\na: 3", "the key a stands twice"),
+        ("? [a]\n: 1", "a key is a list or a mapping"),
+        (ALIASES + "? *i\n: 1", "a key is a list or a mapping"),
         ('name: "\\ud800"', "name: a NUL, or half of a surrogate pair"),
         ('name: "a\\0"', "name: a NUL, or half of a surrogate pair"),
         ('"a\\0": 1', "top level: a NUL, or half of a surrogate pair"),
@@ -212,6 +234,19 @@ def test_what_fuzzing_found_in_a_file_is_refused(tmp_path, content, says):
         settings.load(file)
     assert says in str(error.value)
     assert "\n  do: " in str(error.value)
+
+
+def test_many_keys_take_no_more_than_their_share_of_time(tmp_path):
+    """A search among all keys for each key took minutes; a file of a million characters has room for these."""
+    (tmp_path / "many.yaml").write_text("{" + ", ".join(f"k{number}" for number in range(20_000)) + "}")
+    began = time.process_time()
+    assert len(plain_yaml.read(tmp_path / "many.yaml")) == 20_000
+    assert time.process_time() - began < 20
+
+
+def test_a_mapping_may_merge_one_that_merges(tmp_path):
+    (tmp_path / "chain.yaml").write_text("a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b, x: 3}")
+    assert plain_yaml.read(tmp_path / "chain.yaml")["c"] == {"x": 3, "y": 2}
 
 
 def test_a_mapping_may_overrule_what_it_merges(root, tmp_path):

@@ -18,6 +18,7 @@ ORDER = [
     "activations",
     "probes",
     "transfer",
+    "interventions",
     "statistics",
     "figures",
     "report",
@@ -32,9 +33,11 @@ SHARED = {
     "tables",
     "provenance",
     "artefacts",
+    "errors",
     "records",
     "processes",
     "devices",
+    "behaviour",
 }
 ALLOWED = {
     "downloads": {"fetching"},
@@ -44,6 +47,7 @@ ALLOWED = {
     "activations": {"models", "tokens", "extraction"},
     "probes": {"probing", "solving", "splits", "directions"},
     "transfer": {"directions"},
+    "interventions": {"models", "tokens", "activations", "transfer", "extraction", "probing", "directions", "steering"},
     "statistics": {"estimation", "probes", "transfer"},
     "figures": {"drawing"},
     "report": {"drawing", "reporting"},

@@ -20,6 +20,9 @@ CATEGORIES = {
 }
 """The figures of one model, by kind, each with its heading in reports."""
 
+CAUSAL = {"causal": "Interventions"}
+"""Figures of one model, of studies that intervene."""
+
 COMPARED = {"models": "Curves"}
 """Figures that compare the models, of studies that have two or more."""
 
@@ -53,9 +56,10 @@ def planned(study: Study) -> list[Planned]:
     """Return the figures of a study, model by model; a twin stands beside its original, never alone."""
     originals = [model.name for model in study.models if model.seed is None]
     found = []
+    kinds = CATEGORIES | (CAUSAL if study.interventions else {})
     for number, model in enumerate(originals):
         ending = f"-{model}" if number else ""
-        found += [Planned(f"{kind}{ending}", kind, heading, (model,)) for kind, heading in CATEGORIES.items()]
+        found += [Planned(f"{kind}{ending}", kind, heading, (model,)) for kind, heading in kinds.items()]
     pages = [tuple(originals[start : start + N_COMPARED]) for start in range(0, len(originals), N_COMPARED)]
     for kind, heading in COMPARED.items() if len(originals) > 1 else ():
         found += [Planned(f"{kind}-{n}" if n > 1 else kind, kind, heading, page) for n, page in enumerate(pages, 1)]

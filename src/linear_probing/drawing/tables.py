@@ -99,6 +99,32 @@ COLUMNS: dict[str, dict[str, str]] = {
         "other_probe": TEXT,
         "cosine": NUMBER,
     },
+    "causal.csv": {
+        "model": TEXT,
+        "task": TEXT,
+        "operation": TEXT,
+        "direction": TEXT,
+        "of_task": TEXT,
+        "of_layer": WHOLE,
+        "layer": WHOLE,
+        "strength": NUMBER,
+        **ESTIMATE,
+        **SIZES,
+        "control_95": NUMBER,
+        "p_value": NUMBER,
+        "n_controls": WHOLE,
+    },
+    # The layers are empty where no layer acts.
+    "causal_tests.csv": {
+        "model": TEXT,
+        "task": TEXT,
+        "operation": TEXT,
+        "direction": TEXT,
+        "estimate": NUMBER,
+        "acts_from": NUMBER,
+        "acts_to": NUMBER,
+        "n_layers": WHOLE,
+    },
     "map.csv": {
         "model": TEXT,
         "task": TEXT,
@@ -149,6 +175,8 @@ class Tables:
     best_layer_significance: pd.DataFrame
     transfer: pd.DataFrame
     cosines: pd.DataFrame
+    causal: pd.DataFrame
+    causal_tests: pd.DataFrame
     map: pd.DataFrame
     map_summary: pd.DataFrame
     plane: pd.DataFrame

@@ -2,10 +2,13 @@
 
 The normalised indirect effect (Marks & Tegmark 2023) is the mean change of the preference, over the difference between
 the counterfactuals' preference and the targets' own: 0 where an edit does nothing, 1 where the model then answers as it
-does to the counterfactual, one half where it prefers neither. A direction is compared with each random one at its
-greatest over layers, so that having looked at all layers is accounted for (Westfall & Young 1993); by the indirect
-effect, and by log odds, which go on growing where probabilities have come to their end: there, all directions that turn
-an answer round look alike.
+does to the counterfactual, one half where it prefers neither.
+
+A direction is compared with each random one at its greatest over layers, so that having looked at all layers is
+accounted for (Westfall & Young 1993). Effects grow from layer to layer by orders of magnitude, whatever the direction:
+each is first divided by the root mean square of all effects of its layer, the direction's own among them, or the last
+layers alone would decide. This is done for the indirect effect, and for log odds, which go on growing where
+probabilities have come to their end: there, all directions that turn an answer round look alike.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +26,19 @@ from linear_probing.estimation.intervals import Estimate, interval
 from linear_probing.estimation.scores import StatisticsError
 from linear_probing.estimation.scoring import draw
 from linear_probing.estimation.significance import holm, p_value
-from linear_probing.interventions import CLEAN, CONTROLS, COUNTERFACTUAL, EFFECTS, ELSEWHERE, PAIRS
 from linear_probing.settings import Study
-from linear_probing.steering.answers import ANSWERED, LOG_ODDS, PREFERENCE
+from linear_probing.steering.layout import (
+    ANSWERED,
+    CLEAN,
+    CONTROLS,
+    COUNTERFACTUAL,
+    EFFECTS,
+    ELSEWHERE,
+    LOG_ODDS,
+    PAIRS,
+    PREFERENCE,
+)
+from linear_probing.store import layer_name
 
 CAUSAL = [
     *("model", "task", "operation", "direction", "of_task", "of_layer", "layer", "strength"),
@@ -153,7 +166,6 @@ def _clean(one: Intervened, task: str) -> Float[np.ndarray, "pair measure"]:
 def _rows(study: Study, one: Intervened, task: str) -> Iterator[Row]:
     """Yield the rows of causal.csv of one model and task, layers ascending."""
     drawn = _drawn(study, one, task)
-    greatest = _greatest(one, task)
     keys = [key for key in one.effects if key.startswith(f"{task}|layer_") and f"|{ELSEWHERE}|" not in key]
     for key in sorted(keys, key=lambda key: (key.split("|")[1], key)):
         _, layer, *names = key.split("|")
@@ -178,47 +190,54 @@ def _rows(study: Study, one: Intervened, task: str) -> Iterator[Row]:
         row |= {"n": len(change), "n_groups": drawn.n_groups, "change": mean}
         row |= {"log_odds": float(change[:, LOG_ODDS].mean()), "answered": float(change[:, ANSWERED].mean())}
         row |= {"loss": float(elsewhere.mean()) if elsewhere is not None else np.nan}
-        known = controls is not None and drawn.prefers()
-        random = controls[:, PREFERENCE].astype(float) / gap if known else None
+        random = controls[:, PREFERENCE].astype(float) / gap if controls is not None and drawn.prefers() else None
         row |= {"control_95": float(np.quantile(random, 0.95)) if random is not None else np.nan}
         row |= {"control_greatest": float(random.max()) if random is not None else np.nan}
         row |= {"control_loss": float(loss.mean()) if loss is not None else np.nan}
-        enough = controls is not None and len(controls) >= LEAST_CONTROLS
-        for name, measure in (("p_value", PREFERENCE), ("p_log_odds", LOG_ODDS)):
-            observed = float(change[:, measure].mean())
-            row |= {name: p_value(np.array([observed, *greatest[operation][:, measure]])) if enough else np.nan}
         yield row | {"n_controls": len(controls) if controls is not None else 0}
 
 
-def _greatest(one: Intervened, task: str) -> dict[str, Float[np.ndarray, "control measure"]]:
-    """Return, by operation, the greatest change that each random direction made at any layer."""
-    found: dict[str, list[np.ndarray]] = {}
-    for key, values in one.controls.items():
-        name, _, *operation = key.split("|")
-        if name == task and len(operation) == 1:
-            found.setdefault(operation[0], []).append(values.astype(float))
-    return {operation: np.max(values, axis=0) for operation, values in found.items()}
+def _test(one: Intervened, rows: Sequence[Row]) -> None:
+    """Add p-values to the rows of one kind of direction, a row a layer; none where there are too few random ones."""
+    keys = [f"{row['task']}|{layer_name(row['layer'])}|{row['operation']}" for row in rows]
+    for name, measure, column in (("p_value", PREFERENCE, "change"), ("p_log_odds", LOG_ODDS, "log_odds")):
+        drawn = np.stack([one.controls[key][:, measure].astype(float) for key in keys])
+        scaled = standardised(np.concatenate([[[row[column]] for row in rows], drawn], axis=1))
+        greatest = scaled.max(axis=0)
+        for row, observed in zip(rows, scaled[:, 0], strict=True):
+            enough = drawn.shape[1] >= LEAST_CONTROLS
+            row[name] = p_value(np.array([observed, *greatest[1:]])) if enough else np.nan
+
+
+def standardised(effects: Float[np.ndarray, "layer effect"]) -> Float[np.ndarray, "layer effect"]:
+    """Return effects over the root mean square of those of their layer; zeros where none does anything.
+
+    Examples
+    --------
+    >>> standardised(np.array([[3.0, 3.0, -3.0, 3.0], [0.0, 0.0, 0.0, 0.0]])).tolist()
+    [[1.0, 1.0, -1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    size = np.sqrt(np.mean(effects**2, axis=1, keepdims=True))
+    return np.divide(effects, size, out=np.zeros_like(effects), where=size > 0)
 
 
 def _tests(one: Intervened, task: str, rows: Sequence[Row]) -> list[Row]:
     """Return the rows of causal_tests.csv of one model and task: each kind of direction at its best layer."""
-    greatest, kinds = _greatest(one, task), dict[tuple[str, str], list[Row]]()
+    kinds: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
+        row |= {"p_value": np.nan, "p_log_odds": np.nan}
         if row["n_controls"]:
             kinds.setdefault((row["operation"], row["direction"]), []).append(row)
     found = []
     for (operation, direction), group in kinds.items():
+        _test(one, group)
         best = max(group, key=lambda row: row["change"])
         acting = [row["layer"] for row in group if row["p_value"] < LEVEL]
-        scale = best["estimate"] / best["change"] if best["change"] else np.nan
         row = {"model": one.model, "task": task, "operation": operation, "direction": direction}
-        row |= {name: best[name] for name in ("layer", "estimate", "p_value", "p_log_odds", "n_controls")}
-        row |= {
-            "control_95": float(np.quantile(greatest[operation][:, PREFERENCE], 0.95) * scale),
-            "n_layers": len(acting),
-        }
-        ends = {"acts_from": min(acting), "acts_to": max(acting)} if acting else {"acts_from": "", "acts_to": ""}
-        found.append(row | ends)
+        row |= {name: best[name] for name in ("layer", "estimate", "control_95", "n_controls")}
+        row |= {name: min(row[name] for row in group) for name in ("p_value", "p_log_odds")}
+        row |= {"n_layers": len(acting), "acts_from": min(acting, default=""), "acts_to": max(acting, default="")}
+        found.append(row)
     return found
 
 

@@ -16,6 +16,9 @@ NEVER = "never"
 METRIC = "of the metric"
 NO_INTERVAL = "no more groups than folds, or a third of the resamples undefined"
 UNDEFINED = "undefined, as where one class alone is scored"
+NO_PREFERENCE = "the model does not tell the pairs apart: its interval holds no difference"
+NO_CONTROLS = "no random direction stands beside it"
+FEW_CONTROLS = "fewer than 1,000 random directions"
 NO_CONTROL = "the task has no control task: it lacks the split `types`"
 
 
@@ -41,8 +44,8 @@ def _score(meaning: str, empty: str = UNDEFINED) -> Column:
     return Column(NUMBER, meaning, METRIC, empty)
 
 
-def _probability(meaning: str) -> Column:
-    return Column(NUMBER, meaning, "probability", "there are no permutations, or the score is undefined")
+def _probability(meaning: str, empty: str = "there are no permutations, or the score is undefined") -> Column:
+    return Column(NUMBER, meaning, "probability", empty)
 
 
 SHARED: dict[str, Column] = {
@@ -224,6 +227,79 @@ TABLES: dict[str, Table] = {
             "cosine": Column(
                 NUMBER, "cosine of the two, in the space of the states as they are", "-1 to 1", "one has no length"
             ),
+        },
+    ),
+    "causal.csv": Table(
+        "What edits of states did to a model's answers: a row per edit and layer, means over pairs of a target and its "
+        "counterfactual, an example of another label.",
+        {
+            **dict.fromkeys(("model", "task")),
+            "operation": Column(
+                TEXT,
+                "`shift` along a direction towards the counterfactual's class; `remove` the component in a subspace; "
+                "`erase` all that is linearly decodable; `swap` the component for the counterfactual's",
+            ),
+            "direction": Column(
+                TEXT, "the probe it is of; `mean_difference` of classes, `leace`, or the `whole_state`"
+            ),
+            "of_task": Column(TEXT, "the task that the direction is of"),
+            "of_layer": Column(WHOLE, "the layer that the direction is of"),
+            "layer": Column(WHOLE, "the layer whose states are changed, as in other tables"),
+            "strength": Column(NUMBER, "of a shift, in lengths of the difference of class means; 1 of all others"),
+            "estimate": Column(
+                NUMBER,
+                "normalised indirect effect: mean change of the preference, over how far the counterfactuals' is off; "
+                "0 changes nothing, 1 answers as to the counterfactual",
+                "of 1",
+                NO_PREFERENCE,
+            ),
+            "lower": Column(NUMBER, "lower end of the bootstrap interval", "of 1", NO_PREFERENCE),
+            "upper": Column(NUMBER, "upper end of the bootstrap interval", "of 1", NO_PREFERENCE),
+            "n": Column(WHOLE, "pairs", "pairs"),
+            "n_groups": None,
+            "change": Column(
+                NUMBER,
+                "mean change of the preference: probability of the counterfactual's answers less the target's own",
+                "probability",
+            ),
+            "log_odds": Column(NUMBER, "mean change of the log odds of these answers", "nats"),
+            "answered": Column(NUMBER, "mean change of the probability of all these answers", "probability"),
+            "loss": Column(
+                NUMBER, "mean rise of the next token's loss in other texts", "nats", "no data set is named for it"
+            ),
+            "control_95": Column(
+                NUMBER, "95th percentile of the random directions' effects at this layer", "of 1", NO_CONTROLS
+            ),
+            "control_greatest": Column(NUMBER, "the greatest of them", "of 1", NO_CONTROLS),
+            "control_loss": Column(NUMBER, "mean loss of the first twenty random directions", "nats", NO_CONTROLS),
+            "p_value": _probability(
+                "of the effect, against the greatest of each random direction over layers, in units of each layer's",
+                FEW_CONTROLS,
+            ),
+            "p_log_odds": _probability("the same, of the change of log odds", FEW_CONTROLS),
+            "n_controls": Column(WHOLE, "random directions that it is compared with", "directions"),
+        },
+    ),
+    "causal_tests.csv": Table(
+        "Each kind of direction at the layer where it acts most, per model, task and operation with random directions.",
+        {
+            **dict.fromkeys(("model", "task")),
+            "operation": Column(TEXT, "as in causal.csv: `shift` or `swap`, which suffice, and `remove`"),
+            "direction": Column(TEXT, "as in causal.csv"),
+            "layer": Column(WHOLE, "the layer of the greatest effect"),
+            "estimate": Column(NUMBER, "normalised indirect effect there", "of 1", NO_PREFERENCE),
+            "control_95": Column(
+                NUMBER, "95th percentile of the random directions' effects at that layer", "of 1", NO_PREFERENCE
+            ),
+            "p_value": _probability("of the greatest effect over layers, against those of random ones", FEW_CONTROLS),
+            "p_holm": _probability("corrected over the model's tasks (Holm)", FEW_CONTROLS),
+            "p_log_odds": _probability("as p_value, of the change of log odds", FEW_CONTROLS),
+            "p_log_odds_holm": _probability("corrected over the model's tasks (Holm)", FEW_CONTROLS),
+            "n_tasks": Column(WHOLE, "tasks that are corrected together", "tasks"),
+            "acts_from": Column(WHOLE, "first layer with p_value < .01 in causal.csv", empty="no layer acts"),
+            "acts_to": Column(WHOLE, "last such layer", empty="no layer acts"),
+            "n_layers": Column(WHOLE, "such layers", "layers"),
+            "n_controls": Column(WHOLE, "random directions", "directions"),
         },
     ),
     "code_length.csv": Table(

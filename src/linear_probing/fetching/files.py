@@ -7,12 +7,16 @@ below the paths of their URLs: of raw.githubusercontent.com as OWNER/REPO/COMMIT
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pooch
 import requests
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from linear_probing.fetching.hub import FetchError
@@ -39,9 +43,16 @@ class Resuming:
     def __call__(self, url: str, output_file: str, mirror: Any, check_only: bool = False) -> None:
         """Fetch a URL into `output_file`, trying again where the connection was cut or the server was busy."""
         self.part.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(self.part) as part:
+            self._fetch(url, part)
+            # Copied, not moved: pooch has made the file, and may be on another disk.
+            shutil.copyfile(part, output_file)
+            part.unlink()
+
+    def _fetch(self, url: str, part: Path) -> None:
         for attempt in range(ATTEMPTS):
             try:
-                self._go_on(url)
+                self._go_on(url, part)
                 break
             except requests.HTTPError as error:
                 if _status(error) < 500 or attempt == ATTEMPTS - 1:
@@ -49,12 +60,12 @@ class Resuming:
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
                 if attempt == ATTEMPTS - 1:
                     raise
-        # Copied, not moved: pooch has made the file, and may be on another disk.
-        shutil.copyfile(self.part, output_file)
-        self.part.unlink()
+            except requests.exceptions.ContentDecodingError:
+                part.unlink(missing_ok=True)
+                raise
 
-    def _go_on(self, url: str) -> None:
-        begin = self.part.stat().st_size if self.part.is_file() else 0
+    def _go_on(self, url: str, part: Path) -> None:
+        begin = part.stat().st_size if part.is_file() else 0
         # As it is: what a server compresses has other bytes than those that are kept and counted.
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={begin}-"} if begin else {})}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
@@ -65,10 +76,24 @@ class Resuming:
             goes_on = response.status_code == 206
             length = int(response.headers.get("Content-Length", 0)) or None
             bar = tqdm(total=length, unit="B", unit_scale=True, disable=None, desc=self.part.name)
-            with bar, self.part.open("ab" if goes_on else "wb") as file:
+            with bar, part.open("ab" if goes_on else "wb") as file:
                 for piece in response.iter_content(PIECE):
                     file.write(piece)
                     bar.update(len(piece))
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[Path]:
+    """Give the file that nobody else writes to: `part`, or an empty one where another process has that one.
+
+    The lock ends with its process. Where the file system knows no locks, as some of clusters, nothing is gone on with.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(f"{part}.lock", blocking=False, fallback_to_soft=False))
+        except (Timeout, OSError, NotImplementedError):
+            part = Path(stack.enter_context(TemporaryDirectory(dir=part.parent)), part.name)
+        yield part
 
 
 def fetch(source: Source, folder: Path) -> Path:
@@ -89,8 +114,8 @@ def fetch(source: Source, folder: Path) -> Path:
     url = f"{mirror.rstrip('/')}/{path}" if mirror else source.url
     elsewhere = f"fetch it where there is a network, and set {MIRROR} to a folder that holds it as {path}"
     try:
-        part = PARTS / f"{source.sha256}.part"
-        pooch.retrieve(url, f"sha256:{source.sha256}", source.file, folder, downloader=Resuming(part))
+        downloader = Resuming(PARTS / f"{source.sha256}.part")
+        pooch.retrieve(url, f"sha256:{source.sha256}", source.file, folder, downloader=downloader)
     except requests.HTTPError as error:
         status = _status(error)
         likely = "it was moved, or the commit is gone" if status in GONE else "the server has a fault, or wants a login"
@@ -103,7 +128,6 @@ def fetch(source: Source, folder: Path) -> Path:
             what, file=_shown(url), likely="the server hangs", do="run again: what was fetched stays"
         ) from error
     except (requests.exceptions.ContentDecodingError, requests.exceptions.InvalidURL) as error:
-        part.unlink(missing_ok=True)
         what = f"{source.name} cannot be read as the server sends it: {type(error).__name__}"
         raise FetchError(what, file=_shown(url), likely="a fault of the server", do=elsewhere) from error
     except (requests.RequestException, OSError) as error:

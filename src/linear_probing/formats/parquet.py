@@ -11,12 +11,18 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 """One thread keeps the rows' order; extensions would be fetched from the network."""
+ZONE = "SET TimeZone = 'UTC'"
+"""The machine's zone is no part of a file. No setting of a connection, which does not know the word yet."""
+READ = "read_parquet(?, hive_partitioning = false)"
+"""The file alone: a folder named label=1 is no column."""
 NESTED = re.compile(r"\[\]|^(STRUCT|MAP|UNION|BLOB|LIST|VARIANT|GEOMETRY)")
 WHOLE = "fetch or write it again"
 
 
 def read(path: Path) -> Rows:
     """Return the rows of a file: numbers as DuckDB writes them, `true` and `false`, dates as 2024-07-26.
+
+    Times with a zone are those of UTC, 2024-07-26 21:30:00+00.
 
     Raises
     ------
@@ -30,7 +36,8 @@ def read(path: Path) -> Rows:
     name = re.sub(r"[*?[]", lambda mark: f"[{mark[0]}]", str(path))
     try:
         with duckdb.connect(config=SETTINGS) as connection:
-            described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [name]).fetchall()
+            connection.execute(ZONE)
+            described = connection.execute(f"DESCRIBE SELECT * FROM {READ}", [name]).fetchall()
             schema = connection.execute("SELECT name, num_children FROM parquet_schema(?)", [name]).fetchall()
             wrong = [(column, kind) for column, kind, *_ in described if NESTED.search(kind)]
             if wrong:
@@ -40,7 +47,7 @@ def read(path: Path) -> Rows:
             # The file's own names: DuckDB renames the second of two that are equal.
             names = [column for column, _ in schema[1:]]
             check_names(names, path, None)
-            table = connection.execute("SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?)", [name]).fetchall()
+            table = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {READ}", [name]).fetchall()
     except duckdb.Error as error:
         first = str(error).split("\n", maxsplit=1)[0].replace(name, path.name)
         what = f"cannot be read as Parquet: {first}"

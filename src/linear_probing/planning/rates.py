@@ -66,6 +66,8 @@ class Rates:
         Probes of text: per fit, per fit and row, more with more classes; per fit of a single column.
     transfer, moved : float
         A model; each pair of binary tasks and layer.
+    interventions, edited : float
+        A job; an edited token, in times of a token that is extracted, since its probabilities are read too.
     statistics : float
         Scores read, tables written.
     resampled : Mapping[str, tuple[float, float]]
@@ -122,6 +124,8 @@ class Rates:
     column_fit: float = 0.01
     transfer: float = 1.5
     moved: float = 0.02
+    interventions: float = 3.0
+    edited: float = 3.5
     statistics: float = 3.0
     resampled: Mapping[str, tuple[float, float]] = field(
         default_factory=lambda: {"binary": (5.8e-9, 4.2e-9), "position": (1.6e-9, 9.2e-8), "multiclass": (1e-9, 8e-9)}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from linear_probing.behaviour import NAMES, NEAREST
 from linear_probing.drawing.plan import planned
 from linear_probing.jobs import Jobs
 from linear_probing.planning.fits import Fitted, layer_seconds, probe_bytes, text_seconds
@@ -19,7 +20,11 @@ from linear_probing.tables import TEST, fold_column
 
 CORES = {"statistics": 8, "figures": 4}
 """Greatest number of cores of a job, by stage, as the rules have it; of others one."""
-PRIORITY = {"downloads": 6, "datasets": 5, "tokens": 4, "activations": 3, "probes": 2}
+PRIORITY = {"downloads": 6, "datasets": 5, "tokens": 4, "activations": 3, "probes": 2, "interventions": 2}
+N_NODES = {"": 1, NAMES: 8, NEAREST: 4}
+"""Tokens of a question's branch by the rule of its answers: of 'nearest', per answer."""
+N_NAMED = 30
+"""Edits of a pair and layer that are no random direction's."""
 
 
 @dataclass(frozen=True)
@@ -100,26 +105,57 @@ def jobs(paths: Jobs, sizes: Sizes, rates: Rates) -> dict[str, Job]:
         n_binary = sum(task.kind == "binary" for task in paths.study.tasks)
         n_layers = len(sizes.models[model].layers)
         add(folder, rates.transfer + rates.moved * n_binary**2 * n_layers, rates.start, None, guessed)
+    for (model, name), folder in paths.interventions.items():
+        seconds, start = _intervening(paths.study, sizes, model, name, rates)
+        add(folder, seconds, start, None, guessed)
+        found[-1] = replace(found[-1], gpu=paths.study.model(model).device != "cpu")
     add(paths.statistics, _statistics(paths.study, sizes, rates), rates.start, None, guessed)
     a_figure = rates.figure + rates.figure_task * len(paths.study.tasks)
     add(paths.figures, a_figure * len(planned(paths.study)), rates.start, None, False)
     return {job.folder: job for job in found}
 
 
+def _intervening(study: Study, sizes: Sizes, owner: str, name: str, rates: Rates) -> tuple[float, float]:
+    """Return the seconds of a data set's interventions, and those before them.
+
+    An edit costs the nodes of its question's branch through the blocks above the edited layer: half of them, on the
+    average over layers.
+    """
+    model, size, asked = study.model(owner), sizes.models[owner], study.interventions
+    nodes = 0.0
+    for one in asked.behaviours if asked else ():
+        if one.task.split(".")[0] == name:
+            width = N_NODES[one.rule] * max(1, 2 * one.n_nearest)
+            operations = 2 if one.answers else 1
+            n_controls = asked.n_controls * operations if asked and model.seed is None else 0
+            nodes += one.n_targets * width * (n_controls + N_NAMED) * len(size.layers) / 2
+    work = rates.edited * 2.0 * size.n_in_blocks * nodes / _speed(model, rates)
+    return rates.interventions + work, rates.load + _weights(model, size, rates)
+
+
+def _speed(model: Model, rates: Rates) -> float:
+    """Return the floating point operations a second of what runs a model."""
+    if model.device == "cpu":
+        return rates.flops_cpu
+    return rates.flops_cuda_32 if model.dtype == "float32" else rates.flops_cuda_16
+
+
+def _weights(model: Model, size: ModelSize, rates: Rates) -> float:
+    """Return the seconds in which a model's weights are read, or a twin's drawn."""
+    if model.seed is not None:
+        return rates.draw * size.n_parameters
+    return rates.read * size.n_parameters * BYTES[model.dtype]
+
+
 def _extraction(paths: Jobs, sizes: Sizes, model_name: str, name: str, rates: Rates) -> Job:
     model, size = paths.study.model(model_name), sizes.models[model_name]
     folder = paths.activations[model_name, name]
     read = sizes.tokens[model_name, name]
-    speed = rates.flops_cpu
-    if model.device != "cpu":
-        speed = rates.flops_cuda_32 if model.dtype == "float32" else rates.flops_cuda_16
-    weights = rates.read * size.n_parameters * BYTES[model.dtype] if model.seed is None else 0.0
-    drawn = rates.draw * size.n_parameters if model.seed is not None else 0.0
     return Job(
         folder,
         "activations",
-        seconds=rates.shard * model.shards + 2.0 * size.n_in_blocks * read.n_computed / speed,
-        start=model.shards * (rates.load + weights + drawn),
+        seconds=rates.shard * model.shards + 2.0 * size.n_in_blocks * read.n_computed / _speed(model, rates),
+        start=model.shards * (rates.load + _weights(model, size, rates)),
         bytes=stored_bytes(model, size, sizes.datasets[name].n_targets),
         reads=(*paths.inputs[folder], *([str(model.folder)] if model.origin else [])),
         done=all(Path(paths.sign(model, name, shard)).is_file() for shard in range(model.shards)),

@@ -15,6 +15,8 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
+from linear_probing.reporting import causal
+
 FOLDER = Path(__file__).parent
 SCORE_BELOW_ONE = ">0.999"
 UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -79,7 +81,11 @@ def _summary_row(row: Mapping[str, Any]) -> str:
 
 
 def render(
-    name: str, content: Mapping[str, Any], summary: Sequence[Mapping[str, Any]], words: Mapping[str, str]
+    name: str,
+    content: Mapping[str, Any],
+    summary: Sequence[Mapping[str, Any]],
+    edits: Sequence[Mapping[str, Any]],
+    words: Mapping[str, str],
 ) -> str:
     """Return the page.
 
@@ -91,6 +97,8 @@ def render(
         What the script draws, as JSON can hold it.
     summary : Sequence[Mapping[str, Any]]
         Rows of the table of best layers.
+    edits : Sequence[Mapping[str, Any]]
+        Rows of the table of interventions.
     words : Mapping[str, str]
         Further text for the page's places, by the place's name; not yet escaped.
 
@@ -104,6 +112,7 @@ def render(
         {key: html.escape(value) for key, value in words.items()},
         name=html.escape(name),
         summary=summary_table(summary),
+        causal=causal.table(edits),
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),
         data=embedded(content),

@@ -26,6 +26,14 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n_tasks": NUMBER,
         "n_permutations": NUMBER,
     },
+    "causal_tests.csv": {
+        **figures.COLUMNS["causal_tests.csv"],
+        "layer": WHOLE,
+        "control_95": NUMBER,
+        "p_holm": NUMBER,
+        "p_log_odds_holm": NUMBER,
+        "n_controls": WHOLE,
+    },
     "map.csv": {**figures.COLUMNS["map.csv"], "error_km": NUMBER},
     "map_summary.csv": figures.COLUMNS["map_summary.csv"],
     "plane.csv": figures.COLUMNS["plane.csv"],
@@ -52,6 +60,7 @@ class Tables:
     probes: pd.DataFrame
     baselines: pd.DataFrame
     best_layer_significance: pd.DataFrame
+    causal_tests: pd.DataFrame
     map: pd.DataFrame
     map_summary: pd.DataFrame
     plane: pd.DataFrame

@@ -21,9 +21,6 @@ from linear_probing.steering.questions import Question, QuestionError, ask
 from linear_probing.tables import Tables
 from linear_probing.tokens import Tokens
 
-PREFERENCE, LOG_ODDS, ANSWERED = range(3)
-MEASURES = ("preference", "log_odds", "answered")
-"""Columns of what is measured of a pair."""
 FLOOR = np.log(np.finfo(np.float64).tiny)
 
 

@@ -19,8 +19,6 @@ from jaxtyping import Float, Int
 
 from linear_probing.directions import Direction
 
-SHIFT, REMOVE, ERASE, SWAP = "shift", "remove", "erase", "swap"
-LEACE, MEAN_DIFFERENCE = "leace", "mean_difference"
 Basis = Float[np.ndarray, "edit rank d"]
 
 

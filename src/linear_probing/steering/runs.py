@@ -18,11 +18,11 @@ from linear_probing.behaviour import UNIT, Interventions
 from linear_probing.directions import ALL, SPLIT, Direction
 from linear_probing.settings import Task
 from linear_probing.steering import edits
-from linear_probing.steering.edits import ERASE, LEACE, MEAN_DIFFERENCE, REMOVE, SHIFT, SWAP, Training
+from linear_probing.steering.edits import Training
+from linear_probing.steering.layout import ERASE, LEACE, MEAN_DIFFERENCE, REMOVE, SHIFT, SWAP, WHOLE
 from linear_probing.steering.pairs import Pairs
 from linear_probing.store import layer_name
 
-WHOLE = "whole_state"
 N_ELSEWHERE = 20
 """Controls that are also measured elsewhere."""
 
@@ -196,8 +196,11 @@ def principal(task: Task) -> str:
 
 
 def tested(task: Task) -> tuple[str, ...]:
-    """Return the operations that random directions are compared with: what suffices, and what is needed."""
-    return (principal(task), REMOVE)
+    """Return the operations that random directions are compared with: what suffices; of two classes, what is needed.
+
+    Answers to positions and to several classes are sequences, which cost ten times as much as a verdict.
+    """
+    return (SHIFT, REMOVE) if task.kind == "binary" else (SWAP,)
 
 
 def _kinds(layer: Layer, trained: Mapping[int, Training]) -> dict[str, dict[int, np.ndarray]]:

@@ -19,6 +19,7 @@ TABLES = (
     "embedding_gain.csv",
     "leakage.csv",
     "transfer.csv",
+    "causal_tests.csv",
     "seeds.csv",
     "probes.csv",
     "learning.csv",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from linear_probing.settings import Study
-from linear_probing.writing import checks, controls, evidence, findings, fits, numbers, real_model, rendering
+from linear_probing.writing import causal, checks, controls, evidence, findings, fits, numbers, real_model, rendering
 from linear_probing.writing.evidence import Evidence, phrase
 from linear_probing.writing.main_table import Row
 from linear_probing.writing.note import note
@@ -25,6 +25,7 @@ FINDINGS: dict[str, Callable[[Evidence], findings.Finding]] = {
     "leakage": checks.leakage,
     "stricter": checks.stricter,
     "transfer": checks.transfer,
+    "causal": causal.causal,
     "seeds": checks.seeds,
     "probes": checks.other_probes,
     "learning": checks.learning,
