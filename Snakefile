@@ -48,6 +48,8 @@ onstart:
     from linear_probing.probing import estimators
 
     estimators.check(STUDY)
+    # Left by a snakemake that was killed, one would bring back the record of a folder that is gone. The lock is held.
+    replacing.remove_backups(Path(artefacts.RESULTS))
     for error in replacing.unwritable(records.absent(JOBS)):
         logger.warning(f"{type(error).__name__}: {error}")
     JOBS.write_manifest()

@@ -16,7 +16,10 @@ FAILED = re.compile(
     r"Command '(?:[^']|'(?! returned| died))*?-m linear_probing\.(?P<stage>\w+)(?:[^']|'(?! returned| died))*' "
     r"(?:returned non-zero exit status (?P<status>\d+)|died with <Signals\.(?P<name>\w+))"
 )
-DISK = re.compile(r"^(?:OS|Permission)Error: \[Errno (?P<number>\d+)\] (?P<text>[^:\n]+): '(?P<file>[^'\n]+)'", re.M)
+DISK = re.compile(
+    r"^(?:OS|Permission)Error: \[Errno (?P<number>\d+)\] (?P<text>[^:\n]+)(?:: '(?P<file>[^'\n]+)')?", re.M
+)
+"""What snakemake says of a disk; that of an open file, as it is written to, has no name."""
 SKEW = re.compile(r"^ *Output (?P<output>\S+) has older modification time \(.*?\) than input (?P<input>\S+) \(", re.M)
 SPEAKS = ("SIGTERM", "SIGINT")
 """Signals after which a stage says itself what has happened."""

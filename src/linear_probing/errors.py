@@ -5,6 +5,7 @@ numpy, of torch and of libraries in Rust, none of which says what to do. Standar
 """
 
 import errno
+import os
 import re
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -58,6 +59,8 @@ class MachineError(StudyError):
 def explained(error: BaseException) -> MachineError | None:
     """Return an exception in our form if the machine is the cause; None for one that is a fault of the code.
 
+    None too for one of our errors, whose words quote what users wrote: of those what they were raised from is asked.
+
     Examples
     --------
     >>> print(explained(OSError(28, "No space left on device", "results/a")))
@@ -67,6 +70,9 @@ def explained(error: BaseException) -> MachineError | None:
       do:     make room there (`make prune` removes what no study asks for) and run snakemake: what is finished stays
     >>> explained(FileNotFoundError(2, "No such file or directory", "results/a"))
     """
+    if isinstance(error, StudyError):
+        cause = None if isinstance(error, MachineError) else error.__cause__
+        return explained(cause) if cause is not None and not _quotes(cause) else None
     number, text, file = _number(error), _text(error), _file(error)
     if is_of_memory(error):
         return MachineError(
@@ -89,12 +95,7 @@ def explained(error: BaseException) -> MachineError | None:
             do=f"make room there (`make prune` removes what no study asks for) and {AGAIN}",
         )
     if number in NO_ACCESS:
-        return MachineError(
-            f"no access: {text}",
-            file=file,
-            likely="it is mounted read-only, or belongs to another user",
-            do=f"let this user write there, or make results a link to where it may, and {AGAIN}",
-        )
+        return _no_access(text, file, _denied(error, file))
     if number in NO_DISK:
         return MachineError(
             f"the disk failed: {text}",
@@ -105,15 +106,47 @@ def explained(error: BaseException) -> MachineError | None:
     return None
 
 
+def _no_access(text: str, file: str | None, denied: str) -> MachineError:
+    if denied == "write":
+        likely = "it is mounted read-only, or belongs to another user"
+        do = "let this user write there, or make results a link to where it may"
+    else:
+        likely, do = "it, or a folder above it, belongs to another user", f"let this user {denied} it"
+    return MachineError(f"no access: {text}", file=file, likely=likely, do=f"{do}, and {AGAIN}")
+
+
+def _denied(error: BaseException, file: str | None) -> str:
+    """Return what was not allowed, as far as can be told: the system says neither."""
+    if not isinstance(file, str) or file != getattr(error, "filename", None) or _number(error) == errno.EROFS:
+        return "write"  # the place of what was being written, or a file that is open
+    if os.access(file, os.F_OK):
+        return "write" if os.access(file, os.R_OK) else "read"
+    # What is not there, in a folder that can be looked into, was to be made.
+    return "write" if os.access(Path(file).parent, os.X_OK) else "read or write"
+
+
 def is_of_memory(error: BaseException) -> bool:
-    """Return whether an exception says that memory ran out.
+    """Return whether an exception says that memory ran out; one of our errors, whether what it was raised from does.
 
     Examples
     --------
     >>> is_of_memory(ImportError("libc.so: failed to map segment from shared object"))
     True
+    >>> is_of_memory(StudyError("the label 'cannot allocate memory' has 1 row"))
+    False
     """
+    if isinstance(error, StudyError):
+        return error.__cause__ is not None and not _quotes(error.__cause__) and is_of_memory(error.__cause__)
     return isinstance(error, MemoryError) or _number(error) == errno.ENOMEM or bool(NO_MEMORY.search(_text(error)))
+
+
+def _quotes(error: BaseException) -> bool:
+    """Return whether the words of what an error was raised from may be a user's.
+
+    As in `invalid literal: 'cannot allocate memory'`, and in the traceback of another process, which Python gives an
+    error of that process as its cause.
+    """
+    return isinstance(error, ValueError | LookupError) or type(error).__name__.endswith("RemoteTraceback")
 
 
 def _text(error: BaseException) -> str:

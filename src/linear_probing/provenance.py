@@ -93,11 +93,13 @@ def digest_of_record(record: Mapping[str, Any]) -> str:
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes.
 
-    A large file's is remembered under its place, size and times, of which the time of its last change of state cannot
-    be set by a program: reading weights again each time the Snakefile is read would take minutes.
+    A large file's is remembered under its place, number, size and times, of which the time of its last change of state
+    cannot be set by a program: reading weights again each time the Snakefile is read would take minutes. Not under the
+    number of its disk, which differs between hosts that share a folder: two files that have the same place, number and
+    times to the nanosecond on two disks are copies of one disk.
     """
     found = path.stat()
-    state = [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    state = [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
     if found.st_size < LARGE:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     known = _remembered()

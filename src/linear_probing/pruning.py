@@ -107,11 +107,21 @@ def check_own(superseded: list[Path]) -> None:
     with tqdm(disable=True) as progress:
         for folder, in_name in folders().items():
             if folder in superseded:  # all of it is read: it is about to be removed
-                found += [one for one in check_folder(folder, in_name, progress) if one.kind not in (MISSING, LEFT)]
+                wrong = check_folder(folder, in_name, False, progress)
+                found += [one for one in wrong if one.kind not in (MISSING, LEFT)]
             elif in_name:
-                found += [Finding(FOREIGN, path.as_posix(), "") for path in records.unlisted(folder)]
+                kinds = {path: LEFT if records.lacks_record(path) else FOREIGN for path in records.unlisted(folder)}
+                found += [Finding(kind, path.as_posix(), "") for path, kind in kinds.items()]
     if found:
-        one = found[0]
+        one = next((one for one in found if one.kind != LEFT), found[0])
+        if one.kind == LEFT:
+            raise PruningError(
+                f"{one.path} has no record yet",
+                file=one.path,
+                likely="its job was killed before it wrote the record",
+                do="run snakemake on the study that asks for it, which writes the record or the file anew, and prune"
+                " again; nothing was removed",
+            )
         raise PruningError(
             f"{one.path} {'was changed' if one.kind == DAMAGED else 'was not written by this project'}",
             file=one.path,

@@ -30,6 +30,7 @@ LOG = logging.getLogger("records")
 RUNS = "runs"
 RUN_FIELDS = {"artefact", "command", "started", "seconds", "peak_memory_gb", "files"}
 PATTERNS = ("record.json", "record-*.json", "shard-*-of-*.json")
+SHARDS = f"shard-*-of-*{artefacts.FILE_SUFFIX}"
 REMAKE = "delete the folder {} and run snakemake again"
 LAST = {
     "statistics": ("tables", "snakemake --cores 2 --configfile {}"),
@@ -131,6 +132,14 @@ def write(path: Path, made: Made, files: Sequence[Path]) -> None:
     listed = {name: {"sha256": sha256(file), "bytes": file.stat().st_size} for name, file in names.items()}
     with replace_file(path) as temporary:
         temporary.write_text(json.dumps({**made.record(), "files": listed}, indent=1) + "\n", encoding="utf-8")
+
+
+def lacks_record(file: Path) -> bool:
+    """Return whether a file is a shard without its record, as one is whose job was killed between the two.
+
+    The next run writes the record where the shard is what the record of its making says, and else the shard anew.
+    """
+    return file.match(SHARDS) and file.is_file() and not file.with_suffix(artefacts.RECORD_SUFFIX).exists()
 
 
 def check(folder: Path) -> None:
@@ -300,7 +309,7 @@ def making(study: Study, stage: str, output: Path, inputs: Sequence[Path], **det
     Raises
     ------
     RecordError
-        Before the block, as `today`, `check` and `check_replaceable` do.
+        Before the block, as `today`, `check` and `check_replaceable` do; after it, as the last of them does again.
     """
     start = time.time()
     made = today(study, stage, output, inputs)
@@ -313,6 +322,7 @@ def making(study: Study, stage: str, output: Path, inputs: Sequence[Path], **det
             last = stage in artefacts.LAST_STAGES
             name = f"record-{made.digest}.json" if last else artefacts.RECORD
             write(folder / name, made, [path for path in folder.rglob("*") if path.is_file()])
+        check_replaceable(output)  # again: the block may have taken hours, in which a person put a file there
     if made is not None:
         write_run(output, made, start, files_of(output), configuration=configuration_of(study), **details)
 
@@ -325,9 +335,11 @@ def run_of(artefact: Path) -> Path:
     >>> run_of(Path("results/probes/atlas/place-0123456789")).as_posix()
     'results/runs/probes/atlas/place-0123456789.json'
     """
-    for folder in artefact.parents:
-        if folder.name == artefacts.RESULTS:
-            place = folder / RUNS / artefact.relative_to(folder)
+    artefact = artefacts.shown(artefact)
+    for folder in reversed(artefact.parents):  # from above: a model, or a study, may be called results too
+        place = artefact.relative_to(folder)
+        if folder.name == artefacts.RESULTS and place.parts[0] in (*artefacts.STAGES, "studies"):
+            place = folder / RUNS / place
             return place.parent / f"{place.name.removesuffix(artefacts.FILE_SUFFIX)}.json"
     return artefact.parent / RUNS / f"{artefact.stem}.json"
 

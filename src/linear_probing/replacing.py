@@ -24,7 +24,8 @@ from pathlib import Path
 from linear_probing.errors import AGAIN, WRITING, MachineError, explained
 
 LEFT = re.compile(r"\.(?P<name>.+)\.(?P<host>[^.]+)\.(?P<process>\d+)\.[a-z0-9_]{8}\.tmp")
-LOCK, OLD = ".lock", ".old-"
+LOCK, OLD, LEAVING = ".lock", ".old-", ".leaving-"
+BACKUPS = Path(".snakemake", "backups")
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
@@ -94,6 +95,19 @@ def remove_dead(tops: list[Path]) -> list[Leftover]:
     return [one for top in tops for one in leftovers(top) if not one.remove()]
 
 
+def remove_backups(folder: Path) -> None:
+    """Remove the copies that Snakemake has made of outputs below a folder, and not of their folders.
+
+    It makes one of an `update` output before a job, removes it when the job is done, and puts it in the place when the
+    job fails. One that a killed snakemake has left would come back, as the record of a folder that is gone, after
+    any later failure. Where another run still has a use for one, its failing job only warns that there is none: the
+    profile keeps records of failed jobs where they are.
+    """
+    for path in BACKUPS.joinpath(folder).rglob("*"):
+        if path.is_symlink() or path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def unwritable(places: Iterable[Path]) -> list[MachineError]:
     """Return the folders in which nothing can be made, of those in which something is to be."""
     parents = {next((one for one in place.absolute().parents if one.exists()), Path("/")): place for place in places}
@@ -129,7 +143,7 @@ def replace_folder(final: Path) -> Iterator[Path]:
                 if error.errno not in TAKEN:
                     raise
             with suppress(FileNotFoundError):  # another process does the same
-                final.rename(folder / f"{OLD}{number}")
+                _move_away(final, folder, number)
         for old in folder.glob(f"{OLD}*"):
             old.rename(folder / f".gone{old.name}")  # at once: one that is removed in part must not come back
         _sync(final.parent)
@@ -192,8 +206,35 @@ def _claim(final: Path) -> tuple[Path, int]:
         os.close(lock)
 
 
+def _move_away(final: Path, folder: Path, number: int) -> None:
+    """Move what stands in a place into the folder, so that the place is free.
+
+    A folder of an overlay's lower layer, as of a container's image, cannot be renamed (EXDEV). It is copied, and while
+    the original goes, the copy's name says so: who finds that after a failure or a kill puts the copy in its place.
+    """
+    old = folder / f"{OLD}{number}"
+    try:
+        final.rename(old)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV or not final.is_dir():
+            raise
+    copy, leaving = folder / f".copy{number}", folder / f"{LEAVING}{number}"
+    shutil.copytree(final, copy, symlinks=True)
+    _settle(copy)
+    copy.rename(leaving)
+    shutil.rmtree(final)
+    leaving.rename(old)
+
+
 def _clear(folder: Path, final: Path) -> None:
-    """Put back what stood in the place if nothing does, and remove the folder."""
+    """Put back what stood in the place if nothing does or it is half gone, and remove the folder."""
+    for whole in folder.glob(f"{LEAVING}*"):
+        shutil.rmtree(final, ignore_errors=True)
+        try:
+            whole.rename(final)
+        except OSError:  # what cannot be put back stays, and is told of as left
+            return
     old = sorted(folder.glob(f"{OLD}*"))
     if old and not final.exists():
         with suppress(OSError):  # another process was faster

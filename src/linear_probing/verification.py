@@ -110,8 +110,11 @@ def unfinished() -> list[Leftover]:
     return [one for top in records.tops() for one in leftovers(top)]
 
 
-def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator[Finding]:
-    """Yield what is wrong with one folder itself: its records, and its files against them."""
+def check_folder(folder: Path, in_name: bool, asked: bool, progress: "tqdm[Any]") -> Iterator[Finding]:
+    """Yield what is wrong with one folder itself: its records, and its files against them.
+
+    A shard without its record is what a killed job left where the folder is `asked` for: the next run goes on with it.
+    """
     own: dict[str, str] = {}
     for path in records.find(folder):
         try:
@@ -131,7 +134,7 @@ def check_folder(folder: Path, in_name: bool, progress: "tqdm[Any]") -> Iterator
             yield Finding(DAMAGED, path.as_posix(), "its bytes are not those that were written")
         progress.update()
     for path in records.unlisted(folder):
-        if records.is_written(path):
+        if records.is_written(path) or (asked and records.lacks_record(path)):
             yield Finding(LEFT, path.as_posix(), "its job ended before it wrote its record")
         else:
             yield Finding(FOREIGN, path.as_posix(), "no record lists it")
@@ -186,17 +189,17 @@ def verify() -> tuple[list[Finding], int]:
     """Return all findings, and the number of folders that were checked."""
     studies, found = current()
     places = folders()
+    asked = {place for study in studies.values() for place in study.made}
     held: dict[str, set[str]] = {}
     progress: tqdm[Any]
     with tqdm(unit="file", disable=None) as progress:
         for folder, in_name in places.items():
-            found += check_folder(folder, in_name, progress)
+            found += check_folder(folder, in_name, folder.as_posix() in asked, progress)
             held[folder.as_posix()] = {
                 record["digest"] for path in records.find(folder) if (record := records.read_whole(path)) is not None
             }
     for study in studies.values():
         found += [*check_current(study, held), *check_history(study)]
-    asked = {place for study in studies.values() for place in study.made}
     for place, digests in held.items():
         if digests and place not in asked:
             found.append(Finding(STALE, place, "no study asks for it today"))

@@ -6,6 +6,7 @@ row of docs/reliability.md; tests of one fault share a row. `--write-documents` 
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -38,10 +39,29 @@ def study(finished, undisturbed, tmp_path):
     return Harmed(tmp_path / "repository", finished.programs, undisturbed)
 
 
-@pytest.fixture
-def root_user():
+def mounting(folder):
+    """Return why nothing can be mounted in a folder, and what to do; None if it can: root of a container may not."""
     if os.geteuid():
-        pytest.skip("mounting needs root: run `make test-faults` as root, as in a container")
+        return "mounting needs root: run `make test-faults` as root, as in a container"
+    try:
+        done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"there is no mount: {error}; install util-linux"
+    if done.returncode:
+        said = " ".join(done.stderr.split())
+        return f"mounting is refused: {said}; run `make test-faults` where root has CAP_SYS_ADMIN"
+    subprocess.run(["umount", folder], check=True)
+    return None
+
+
+@pytest.fixture
+def root_user(tmp_path):
+    folder = tmp_path / "mounting"
+    folder.mkdir()
+    refused = mounting(folder)
+    folder.rmdir()
+    if refused is not None:
+        pytest.skip(refused)
 
 
 @pytest.fixture

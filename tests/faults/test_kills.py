@@ -19,7 +19,8 @@ MOMENTS = {
     ),
     "before the record of the shard's making": (
         "activations tempfile.mkdtemp results/runs 1",
-        [("foreign", SHARD), ("missing", RECORD)],
+        # A whole shard of a folder that is asked for: the next run keeps it, or makes it anew. It is nobody else's.
+        [("left", SHARD), ("missing", RECORD)],
     ),
     "before the shard's record has its name": (
         "activations os.rename shard-1-of-2.json 2",
@@ -126,6 +127,29 @@ def test_kill_9_of_snakemake_and_its_job(study, tell, moment):
     assert jobs(again) == (EXTRACTED if goal == "activations" else PROBED)
     study.is_as_undisturbed()
     tell("kill -9 of snakemake and its job (as a power cut)", "the job's work", jobs(again), LOCKED)
+
+
+def test_a_copy_that_a_killed_snakemake_has_left_brings_no_record_back(study, tell):
+    """Of a record that is there Snakemake keeps a copy while its job works, and restores it when that job fails."""
+    fault, found = MOMENTS["before the folder of probes has its name"]
+    goal = study.record("probes/atlas/*")
+    process = study.start("snakemake", "--cores", "2", "--force", str(goal), fault=f"{fault} wait")
+    job = study.wait(process)
+    process.kill()
+    os.kill(job, signal.SIGKILL)
+    process.wait()
+    study.ends(job)
+    study.done("snakemake", "--unlock")
+    assert (study.folder / ".snakemake" / "backups" / goal).is_file()
+    study.lose("probes/atlas/*", "runs/probes/atlas/*")
+    code, said = study.make(goal, fault=f"{fault} kill")
+    assert code == 1
+    assert study.verified() == found
+    code, again = study.make(goal)
+    assert code == 0, again
+    assert jobs(again) == PROBED
+    study.is_as_undisturbed()
+    tell("kill -9 of snakemake, then a lost folder whose job fails", "the job's work", jobs(again), told(said))
 
 
 def test_sigterm_of_snakemake(study, tell):

@@ -5,6 +5,7 @@ hold Slurm's two devices as they would hold GPUs.
 """
 
 import os
+import re
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
 # What differs from a large cluster: two CPUs, no accounting, and nobody who minds being asked often.
 HERE = ("--cores", "2", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3")
 GPUS = ("--set-resources", *(f"{rule}:gpu=1" for rule in RULES))
+UNITS = {"K": 2**-10, "": 1, "M": 1, "G": 2**10, "T": 2**20}
 LIMIT = 1500
 """Seconds after which a study that waits for ever is ended."""
 
@@ -45,12 +47,18 @@ class Run:
     killed: Job
 
 
+def megabytes(size):
+    """Return what squeue says of memory in megabytes, whichever unit it takes: 2 GB are `2G`, a little more `2049M`."""
+    number, unit = re.fullmatch(r"([\d.]+)([KMGT]?)", size).groups()
+    return round(float(number) * UNITS[unit])
+
+
 def jobs():
     """Return all jobs that Slurm knows, ended ones included, in the order in which they were submitted."""
     asked = ("squeue", "--states=all", "--noheader", "--sort=i", "--format=%i|%k|%T|%m")
     done = subprocess.run(asked, capture_output=True, text=True, check=True)
     rows = (line.strip().split("|") for line in done.stdout.splitlines())
-    return [Job(name, rule.removeprefix("rule_"), state, int(size[:-1])) for name, rule, state, size in rows]
+    return [Job(name, rule.removeprefix("rule_"), state, megabytes(size)) for name, rule, state, size in rows]
 
 
 def extracting(folder):

@@ -2,7 +2,9 @@
 
 As root, without systemd: three daemons that are started by hand and stopped by the ids in their files. Slurm's programs
 find the configuration in /etc/slurm alone, since Snakemake's executor hands no variable of Slurm's on to a job; so
-a link stands there for as long as the daemons run. Another cluster's configuration there is never touched.
+a link stands there for as long as the daemons run. Another cluster's configuration there is never touched: a link is
+ours if the file that it leads to can be read and says so. A signal is sent to the daemons whose ids stand in the folder
+alone, and to what carries in its environment the mark that all have that these tests start.
 """
 
 import importlib.util
@@ -20,6 +22,10 @@ import pytest
 TESTS = Path(__file__).parents[1]
 LINK = Path("/etc/slurm/slurm.conf")
 MARK = "started by tests/slurm"
+VARIABLE = "STARTED_BY_TESTS_SLURM"
+"""In the environment of all that these tests start: the folder of the daemons. Slurm hands it on to jobs."""
+DAEMONS = ("slurmd", "slurmctld", "munged")
+"""The one that the others need last."""
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "squeue")
 CONFIGURATION = """\
 # {mark}
@@ -99,22 +105,34 @@ def alive(pid):
         return False
 
 
-def working_in(folder):
-    """Return the processes whose working directory stands in a folder: jobs, and what they started."""
+def started_by(folder):
+    """Return the processes that the tests whose daemons' folder this is have started, but this one."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            if (place / "cwd").readlink().is_relative_to(folder) and int(place.name) != os.getpid():
-                found.append(int(place.name))
-        except OSError:  # it has ended
+            marked = f"{VARIABLE}={folder}".encode() in (place / "environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended, or is another user's
             continue
+        if marked and int(place.name) != os.getpid() and alive(place.name):
+            found.append(int(place.name))
     return found
+
+
+def is_program(pid, name):
+    """Return whether a process runs a program: another one may have got the id of one that ended."""
+    try:
+        called, runs = Path(f"/proc/{pid}/comm").read_text().strip(), Path(f"/proc/{pid}/exe").readlink()
+    except OSError:
+        return False
+    found = shutil.which(name)
+    return called == name and found is not None and runs == Path(found).resolve()
 
 
 def daemons(folder):
     """Return the ids of the daemons that run in a folder, the one that the others need last."""
-    files = [folder / f"{name}.pid" for name in ("slurmd", "slurmctld", "munged")]
-    return [pid for file in files if file.is_file() and alive(pid := int(file.read_text()))]
+    found = {name: folder / f"{name}.pid" for name in DAEMONS}
+    ids = {name: file.read_text().strip() for name, file in found.items() if file.is_file()}
+    return [int(pid) for name, pid in ids.items() if pid.isdecimal() and alive(pid) and is_program(pid, name)]
 
 
 def start(folder):
@@ -162,9 +180,17 @@ def stop(folder):
     end = time.monotonic() + 20
     while any(map(alive, pids)) and time.monotonic() < end:
         time.sleep(0.2)
-    send(signal.SIGKILL, [*daemons(folder), *working_in(folder.parent)])
+    send(signal.SIGKILL, [*daemons(folder), *started_by(folder)])
     if LINK.is_symlink() and LINK.readlink().parent == folder:
         LINK.unlink()
+
+
+def is_ours():
+    """Return whether the link stands there and leads to a configuration that these tests have written."""
+    try:
+        return LINK.is_symlink() and LINK.read_text(errors="replace").startswith(f"# {MARK}\n")
+    except OSError:
+        return False
 
 
 def check_machine():
@@ -174,7 +200,13 @@ def check_machine():
         pytest.fail(f"there is no {absent[0]}; do: make setup-slurm, as root", pytrace=False)
     if os.getuid():
         pytest.fail("Slurm's daemons are started as root; do: run make test-slurm as root", pytrace=False)
-    if LINK.is_symlink() and (not LINK.exists() or MARK in LINK.read_text()):
+    if LINK.is_symlink() and not LINK.exists():
+        pytest.fail(
+            f"{LINK} leads to {LINK.readlink()}, which cannot be read: nobody can tell whose it is; do: if it is"
+            f" another cluster's, run it on a machine that has none; if `make test-slurm` left it, rm {LINK}",
+            pytrace=False,
+        )
+    if is_ours():
         folder = LINK.readlink().parent
         owner = folder / "owner.pid"
         if owner.is_file() and alive(owner.read_text()):
@@ -190,15 +222,17 @@ def slurm(tmp_path_factory):
     """Start Slurm and return its folder; nothing of it outlives the tests."""
     check_machine()
     folder = tmp_path_factory.mktemp("slurm").resolve()
+    os.environ[VARIABLE] = str(folder)  # for all that is started from here on
     try:
         start(folder)
         yield folder
     finally:
         pids = daemons(folder)
         stop(folder)
+        del os.environ[VARIABLE]
     assert len(pids) == 3, "a daemon ended before the tests did"
     assert not any(map(alive, pids)), "a daemon outlived its test"
-    assert not working_in(folder.parent), "a job outlived its test"
+    assert not started_by(folder), "a job outlived its test"
 
 
 @pytest.fixture(scope="session")

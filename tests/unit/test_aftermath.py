@@ -40,6 +40,13 @@ def test_a_folder_that_snakemake_cannot_make_is_told_once(tmp_path):
     assert "file:   results/a\n" in str(error)
 
 
+def test_a_full_disk_that_has_no_name_is_told(tmp_path):
+    (tmp_path / "log").write_text("Error in rule probes:\nOSError: [Errno 28] No space left on device\nExiting.\n")
+    (error,) = aftermath.unsaid([tmp_path / "log"])
+    assert error.subject == "no room left to write: No space left on device"
+    assert "do:     make room there" in str(error)
+
+
 def test_an_input_of_the_future_is_told_with_what_to_do(tmp_path):
     said = "  Output results/b.json has older modification time (2026-11-28) than input results/a.json (2100-01-01)."
     (tmp_path / "log").write_text(said)

@@ -2,6 +2,8 @@
 
 import json
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,6 +126,16 @@ def test_a_large_files_digest_is_remembered_and_never_stale(tmp_path, monkeypatc
     assert json.loads(provenance.MEMORY.read_text())[str(path)][-1] == first
     monkeypatch.setattr(provenance.hashlib, "file_digest", None)
     assert provenance.file_digest.__wrapped__(path) == first, "not read again"
+    stat, number = Path.stat, path.stat().st_dev
+
+    def elsewhere(self, **options):
+        found = stat(self, **options)
+        fields = {name: getattr(found, name) for name in dir(found) if name.startswith("st_")}
+        return SimpleNamespace(**fields | {"st_dev": number + 1})
+
+    monkeypatch.setattr(Path, "stat", elsewhere)
+    assert path.stat().st_dev == number + 1
+    assert provenance.file_digest.__wrapped__(path) == first, "nor on another host, where the disk has another number"
     monkeypatch.undo()
     monkeypatch.setattr(provenance, "MEMORY", tmp_path / "cache" / "digests.json")
     status = path.stat()

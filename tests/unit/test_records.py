@@ -127,7 +127,7 @@ def test_a_missing_file_record_shard_and_folder_are_found(built, study):
     kinds = found()
     assert ("missing", table.as_posix()) in kinds
     assert ("missing", shard.as_posix()) in kinds
-    assert ("foreign", shard.with_suffix(".safetensors").as_posix()) in kinds, "no record lists it"
+    assert ("left", shard.with_suffix(".safetensors").as_posix()) in kinds, "the next run writes the record"
     assert ("missing", built.tokens["atlas", "cities"]) in kinds
     assert len(kinds) == 4
 
@@ -490,12 +490,88 @@ def test_a_shard_whose_job_was_killed_before_its_record_is_known_by_the_record_o
     shard, made = record.with_suffix(".safetensors"), built.made[record.parent.as_posix()]
     record.unlink()
     records.check_replaceable(shard.parent, shard.name)
-    assert ("foreign", shard.as_posix()) in found()
+    assert ("left", shard.as_posix()) in found(), "killed before the record of its making"
     records.write_run(shard, made, 0.0, {shard.name: sha256(shard)})
     assert ("left", shard.as_posix()) in found()
     stay = set(built.made) - {record.parent.as_posix()}
     assert pruning.prune(stay) == [record.parent], "it can be removed once no study asks for it"
     assert not shard.exists()
+
+
+@pytest.mark.parametrize("made_known", [False, True])
+def test_pruning_never_advises_to_delete_a_shard_that_only_lacks_its_record(built, study, made_known):
+    record = Path(built.shard_record(study.model("atlas"), "cities", 1))
+    shard = record.with_suffix(".safetensors")
+    record.unlink()
+    if made_known:
+        records.write_run(shard, built.made[record.parent.as_posix()], 0.0, {shard.name: sha256(shard)})
+    with pytest.raises(PruningError, match=r"(?s)shard-1-of-2\.safetensors has no record yet.*do:     run snakemake"):
+        pruning.prune(pruning.kept(study))
+    assert shard.exists()
+    (shard.parent / "notes.txt").touch()
+    with pytest.raises(PruningError, match=r"notes\.txt was not written by this project"):
+        pruning.prune(pruning.kept(study))
+
+
+def test_a_shard_that_no_study_asks_for_is_not_known_without_a_record_of_its_making(built, study):
+    record = Path(built.shard_record(study.model("atlas"), "cities", 1))
+    record.unlink()
+    with pytest.raises(PruningError, match=r"shard-1-of-2\.safetensors was not written by this project"):
+        pruning.prune(set(built.made) - {record.parent.as_posix()})
+
+
+def test_a_file_that_arrives_while_a_stage_works_is_not_replaced(built, study):
+    place = Path(built.figures)
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    with (
+        pytest.raises(RecordError, match=r"(?s)mine\.svg was not written .*do:     move it to another place, and run"),
+        records.making(study, "figures", place, inputs_of(built, built.figures)) as folder,
+    ):
+        (folder / FILE).write_text("drawn")
+        (place / "mine.svg").write_text("three hours")
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == {**before, "mine.svg": b"three hours"}
+    assert [path.name for path in place.parent.iterdir() if path.name.startswith(".")] == []
+    assert not records.run_of(place).exists()
+
+
+def test_a_table_that_is_edited_while_a_stage_works_is_not_replaced(built, study):
+    place = Path(built.figures)
+    with (
+        pytest.raises(RecordError, match=r"data\.csv was edited and would be lost"),
+        records.making(study, "figures", place, inputs_of(built, built.figures)) as folder,
+    ):
+        (folder / FILE).write_text("drawn")
+        (place / FILE).write_text("three hours")
+    assert (place / FILE).read_text() == "three hours"
+
+
+@pytest.mark.parametrize(
+    ("artefact", "run"),
+    [
+        ("results/probes/results/place-0123456789", "results/runs/probes/results/place-0123456789.json"),
+        ("results/studies/results/figures", "results/runs/studies/results/figures.json"),
+        (
+            "/a/results/study/results/activations/results/place-0123456789/shard-0-of-1.safetensors",
+            "/a/results/study/results/runs/activations/results/place-0123456789/shard-0-of-1.json",
+        ),
+    ],
+)
+def test_a_model_or_a_study_may_be_called_results(artefact, run):
+    assert records.run_of(Path(artefact)) == Path(run)
+    assert records.run_of(Path(artefact).absolute()) == Path(run), "as short as it can be named"
+
+
+def test_runs_of_a_model_called_results_are_the_projects_own_and_pruned(tiny_content, study):
+    tiny_content["models"]["results"] = {**tiny_content["models"]["atlas"], "shards": 1}
+    study.file.write_text(json.dumps(tiny_content))
+    named = settings.load(study.file)
+    built = fill(named)
+    folder = Path(built.probes["results", named.probed[0]])
+    records.write_run(folder, built.made[folder.as_posix()], 0.0, {FILE: sha256(folder / FILE)})
+    assert found() == set()
+    assert pruning.prune(pruning.kept(named)) == []
+    pruning.prune(set(built.made) - {folder.as_posix()})
+    assert not Path("results/runs/probes/results", f"{folder.name}.json").exists()
 
 
 def test_a_shard_with_a_record_that_was_edited_is_not_replaced(built, study):

@@ -2,15 +2,18 @@
 
 import errno
 import fcntl
+import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
 
-from linear_probing import replacing, stage
-from linear_probing.errors import MachineError, explained
+from linear_probing import errors, processes, replacing, stage
+from linear_probing.errors import MachineError, StudyError, explained, is_of_memory
 
 
 def start(tmp_path, code):
@@ -85,6 +88,76 @@ def test_what_stood_there_comes_back_after_a_kill_between_the_two_renames(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.fixture
+def lower(tmp_path, monkeypatch):
+    """Return a folder that cannot be renamed, as on an overlay's lower layer: one cannot be mounted everywhere."""
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("a", "b"):
+        (out / name).write_text("old")
+    (out / "link").symlink_to("a")
+    rename, lies_below = Path.rename, [out.stat().st_ino]
+
+    def refuse(path, target):
+        if path == out and path.stat().st_ino in lies_below:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(path), None, str(target))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    return out
+
+
+def test_a_folder_that_cannot_be_renamed_is_replaced(lower):
+    with replacing.replace_folder(lower) as folder:
+        (folder / "a").write_text("new")
+    assert [(path.name, path.read_text()) for path in lower.iterdir()] == [("a", "new")]
+    assert [path.name for path in lower.parent.iterdir()] == ["out"]
+
+
+def is_old(out):
+    return {p.name: p.read_text() for p in out.iterdir()} == dict.fromkeys(("a", "b", "link"), "old")
+
+
+@pytest.mark.parametrize("failing", ["copytree", "rmtree"])
+def test_a_folder_that_cannot_be_renamed_stays_after_a_failure(lower, monkeypatch, failing):
+    """The copy fails, or the removal of the original does when a file is gone."""
+    done = getattr(replacing.shutil, failing)
+
+    def fail(path, *arguments, **named):
+        if path != lower or "ignore_errors" in named:
+            return done(path, *arguments, **named)
+        if failing == "rmtree":
+            (path / "b").unlink()
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(replacing.shutil, failing, fail)
+    with pytest.raises(MachineError, match="the disk failed"), replacing.replace_folder(lower) as folder:
+        (folder / "a").write_text("new")
+    assert is_old(lower)
+    assert (lower / "link").is_symlink()
+    assert [path.name for path in lower.parent.iterdir()] == ["out"]
+
+
+def test_what_was_half_gone_when_its_process_was_killed_comes_back_whole(lower):
+    left = lower.parent / f".out.{replacing.host()}.17.0123abcd.tmp"
+    shutil.copytree(lower, left / f"{replacing.LEAVING}0", symlinks=True)
+    (lower / "b").unlink()
+    assert replacing.remove_dead([lower.parent]) == []
+    assert is_old(lower)
+    assert [path.name for path in lower.parent.iterdir()] == ["out"]
+
+
+def test_backups_of_snakemake_are_removed_and_their_folders_stay_for_a_run_beside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    replacing.remove_backups(Path("results"))
+    for place in ("results/figures/record.json", "elsewhere/record.json"):
+        (replacing.BACKUPS / place).parent.mkdir(parents=True)
+        (replacing.BACKUPS / place).touch()
+    replacing.remove_backups(Path("results"))
+    left = [path.relative_to(replacing.BACKUPS).as_posix() for path in sorted(replacing.BACKUPS.rglob("*"))]
+    assert left == ["elsewhere", "elsewhere/record.json", "results", "results/figures"]
+
+
 def test_two_that_replace_one_folder_leave_one_of_both(tmp_path):
     """As a job that outlived its snakemake, beside the one that the next run started."""
     code = "for n in range(200):\n  with replacing.replace_folder(final) as f: (f / 'a').write_text('w' * 9)\n"
@@ -139,6 +212,67 @@ def test_the_machines_troubles_have_our_form(tmp_path, error, subject, do):
 def test_a_fault_of_the_code_keeps_its_traceback():
     for error in (FileNotFoundError(errno.ENOENT, "No such file"), ValueError("code: 28"), RuntimeError("allocate")):
         assert explained(error) is None
+
+
+QUOTING = "data.csv: the label 'cannot allocate memory (os error 28)' has 1 row"
+
+
+def test_what_a_user_wrote_in_a_table_is_not_taken_for_the_machines_words(tmp_path):
+    for cause in (None, ValueError(QUOTING), KeyError(QUOTING)):
+        error = StudyError(QUOTING)
+        error.__cause__ = cause
+        with pytest.raises(StudyError, match="has 1 row") as caught, stage.replace_file(tmp_path / "out"):
+            raise error
+        assert caught.value is error
+        assert not is_of_memory(error)
+
+
+def test_an_error_of_another_process_quotes_as_well():
+    with processes.fresh(1) as pool, pytest.raises(StudyError, match="has 1 row") as caught:
+        pool.submit(exec, f"from linear_probing.errors import StudyError\nraise StudyError({QUOTING!r})").result()
+    assert QUOTING in str(caught.value.__cause__), "Python has its traceback there"
+    assert explained(caught.value) is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "subject"),
+    [
+        (MemoryError(), "memory ran out"),
+        (RuntimeError("can't allocate memory: you tried"), "memory ran out"),
+        (OSError(errno.EIO, "Input/output error", "a"), "the disk failed"),
+    ],
+)
+def test_an_error_of_ours_that_the_machine_caused_is_told_as_the_machines(tmp_path, cause, subject):
+    with pytest.raises(MachineError, match=subject), stage.replace_file(tmp_path / "out"):
+        raise StudyError("a table cannot be read") from cause
+    wrapped = StudyError("a table cannot be read")
+    wrapped.__cause__ = cause
+    assert is_of_memory(wrapped) == (subject == "memory ran out")
+
+
+def test_what_is_told_once_is_not_told_again(tmp_path):
+    with (
+        pytest.raises(MachineError, match=r"^memory ran out: can't allocate memory"),
+        stage.replace_folder(tmp_path / "out") as folder,
+        stage.replace_file(folder / "a"),
+    ):
+        raise RuntimeError("can't allocate memory")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "do"),
+    [
+        ({os.F_OK}, "let this user read it, and run snakemake"),
+        ({os.F_OK, os.R_OK}, "let this user write there, or make results a link"),
+        ({os.X_OK}, "let this user write there, or make results a link"),
+        (set(), "let this user read or write it, and run snakemake"),
+    ],
+    ids=["a file to read", "a file to write", "a file to make", "in a folder that is closed"],
+)
+def test_what_was_not_allowed_is_said_as_far_as_it_is_known(tmp_path, monkeypatch, allowed, do):
+    monkeypatch.setattr(errors.os, "access", lambda path, mode: mode in allowed)  # root may do everything
+    with pytest.raises(MachineError, match=f"do:     {do}"), stage.replace_file(tmp_path / "out"):
+        raise PermissionError(errno.EACCES, "Permission denied", "data/mine.csv")
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_before_the_work(tmp_path, monkeypatch):
