@@ -192,7 +192,7 @@ class Artefacts:
     def _add_interventions(self, model: Model) -> None:
         """Enter what is done to a model along its directions, by data set; a further twin's says nothing more."""
         asked = self.study.interventions
-        if asked is None:
+        if asked is None or (model.seed is not None and not asked.twins):
             return
         owner = self.tokenizer_of(model)
         for name in self.intervened:

@@ -62,12 +62,15 @@ class Interventions:
     elsewhere : str
         Data set in whose texts the loss of the next token is measured; empty for none.
     behaviours : tuple[Behaviour, ...]
+    twins : bool
+        Whether a model's first twin with random weights is intervened on as well.
     """
 
     n_controls: int
     strengths: tuple[float, ...]
     elsewhere: str
     behaviours: tuple[Behaviour, ...]
+    twins: bool = True
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -92,6 +95,7 @@ def interventions_of(content: Mapping[str, Any]) -> Interventions:
             _behaviour(name, {"n_targets": content.get("n_targets", N_TARGETS), **value})
             for name, value in content["tasks"].items()
         ),
+        twins=content.get("twins", True),
     )
 
 

@@ -39,14 +39,28 @@ def test_edits_do_what_a_plain_hook_does(tiny_causal_model, texts, kind):
     reader = wrap(tiny_causal_model(kind))
     width = reader.model.config.get_text_config().hidden_size
     way, apart = asking.choose(reader, questions(texts), range(4), edits(width), 64)
-    assert way.trees is (kind not in NO_TREES)
+    assert way == asking.WAYS[2 if kind in NO_TREES else 0]
     assert apart < 1e-4
-    for way in asking.WAYS[1 if kind in NO_TREES else 0 :]:
-        if way.trees and kind in NO_TREES:
-            continue
-        for layer in range(4):
-            found, limit = asking.differences(reader, questions(texts), layer, edits(width)(layer), 64, way)
-            assert found <= limit, (kind, way, layer)
+
+
+@pytest.mark.parametrize("way", asking.WAYS[1:], ids=["trees", "rows"])
+@pytest.mark.parametrize("kind", ["llama", "falcon"])
+def test_so_do_the_slower_ways(tiny_causal_model, texts, kind, way):
+    reader = wrap(tiny_causal_model(kind))
+    width = reader.model.config.get_text_config().hidden_size
+    for layer in range(4):
+        found, limit = asking.differences(reader, questions(texts), layer, edits(width)(layer), 64, way)
+        assert found <= limit, layer
+
+
+def test_a_window_or_changing_angles_bar_the_ways_that_would_be_wrong(tiny_causal_model):
+    mistral = wrap(tiny_causal_model("mistral", sliding_window=8))
+    assert asking.possible(mistral, 8) == asking.WAYS
+    assert asking.possible(mistral, 9) == asking.WAYS[2:]
+    scaled = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    dynamic = wrap(tiny_causal_model("llama", rope_parameters=scaled, max_position_embeddings=16))
+    assert asking.possible(dynamic, 16) == asking.WAYS
+    assert [way.alone for way in asking.possible(dynamic, 17)] == [True]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "falcon"])
