@@ -41,7 +41,7 @@ def test_code_counts_by_what_it_does_and_imports(package, file, content, changes
 
 
 PROBES = {"probes", "transfer", "interventions"}
-"""What a change of the probes of cities changes."""
+"""What a change of the probes of statements changes."""
 
 
 def changed_paths(content, path, change):
@@ -84,8 +84,8 @@ def changed_paths(content, path, change):
         (lambda c: c["interventions"].update(n_controls=6), {"interventions"}),
         (lambda c: c["interventions"].update(strengths=[1, 3]), {"interventions"}),
         (lambda c: c["interventions"].update(elsewhere="place"), {"interventions"}),
-        (lambda c: c["interventions"]["tasks"]["cities.truth"].update(n_targets=14), {"interventions"}),
-        (lambda c: c["interventions"]["tasks"]["cities.truth"].update(pattern=" {}"), {"interventions"}),
+        (lambda c: c["interventions"]["tasks"]["larger_than.truth"].update(n_targets=14), {"interventions"}),
+        (lambda c: c["interventions"]["tasks"]["larger_than.truth"].update(pattern=" {}"), {"interventions"}),
     ],
 )
 def test_a_change_of_the_configuration_changes_what_follows_from_it(tiny_content, root, change, stages):
@@ -209,7 +209,7 @@ def digests(paths, name="place"):
         *folders,
         paths.probes["atlas", name],
         paths.transfer["atlas"],
-        paths.interventions["atlas", "cities"],
+        paths.interventions["atlas", "larger_than"],
         *last,
     )
     return {paths.made[folder].stage: paths.made[folder].digest for folder in all_folders}
