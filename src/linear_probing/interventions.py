@@ -224,8 +224,10 @@ class Job:
             signs = np.random.default_rng(layer).choice([-size, 0.0, size], (3, width))
             return lambda place: np.concatenate([np.zeros((1, width)), signs])
 
-        few, layers = self.subject.asked.own[:N_TRIED], self.study.layers_of(self.speaker.model)
-        way, apart = asking.choose(self.speaker.reader, few, layers, tried, self.speaker.model.budget)
+        every = [*self.subject.asked.own, *self.subject.asked.other, *self.subject.next_tokens]
+        deepest, layers = max(map(asking.depth, every)), self.study.layers_of(self.speaker.model)
+        few, model = self.subject.asked.own[:N_TRIED], self.speaker.model
+        way, apart = asking.choose(self.speaker.reader, few, layers, tried, model.budget, deepest)
         n_pairs = len(self.subject.asked.pairs)
         LOG.info("%s: %d pairs, %s, %.1e nats from a plain hook", self.subject.task.name, n_pairs, way, apart)
         return way

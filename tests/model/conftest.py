@@ -41,12 +41,13 @@ SIZES = {
 }
 
 
-def build(kind, dtype=torch.float32, **changes):
+def build(kind, dtype=torch.float32, head=False, **changes):
     torch.manual_seed(0)
     special = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
     sizes = {"vocab_size": VOCABULARY, **special, **SIZES[kind], **changes}
     configuration = transformers.AutoConfig.for_model(kind, **sizes)
-    model = transformers.AutoModel.from_config(configuration, dtype=dtype).eval()
+    automatic = transformers.AutoModelForCausalLM if head else transformers.AutoModel
+    model = automatic.from_config(configuration, dtype=dtype).eval()
     # Norms that are drawn at one would hide a state taken on their wrong side.
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -92,6 +93,12 @@ def sizes():
 @pytest.fixture(scope="session")
 def tiny_model():
     return build
+
+
+@pytest.fixture(scope="session")
+def tiny_causal_model():
+    """Return what builds a tiny model with its head."""
+    return lambda kind, **changes: build(kind, head=True, **changes)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from linear_probing import architecture
 from linear_probing.extraction.batches import Batch, Places, on_device
+from linear_probing.extraction.choice import WINDOWS
 from linear_probing.extraction.comparison import ParityError, tolerance
 from linear_probing.extraction.reading import ActivationError, Reader, is_out_of_memory, residual
 from linear_probing.steering.questions import Question
@@ -34,10 +35,11 @@ Edits = Callable[[int], Float[np.ndarray, "edit d"]]
 
 @dataclass(frozen=True)
 class Way:
-    """How questions go through a model: whether edits share a prefix, and blocks below the layer run once."""
+    """How questions go through a model: whether edits share a prefix, lower blocks run once, rows go alone."""
 
     trees: bool
     skips: bool
+    alone: bool = False
 
 
 WAYS = (Way(trees=True, skips=True), Way(trees=True, skips=False), Way(trees=False, skips=False))
@@ -198,7 +200,7 @@ def ask_all(
         If an edit overflows the model's dtype, memory runs out with one row alone, or a probability is no number.
     """
     found: list[np.ndarray] = []
-    batch = _Batches(reader, layer, way, budget, found)
+    batch = _Batches(reader, layer, way, 1 if way.alone else budget, found)
     for row in rows_of(questions, edits, way.trees):
         if row.place == len(found):
             found.append(np.zeros((row.n_edits, row.question.n_answers)))
@@ -362,8 +364,32 @@ def differences(
     return worst, tolerance(str(reader.model.dtype).removeprefix("torch.")) * max(1.0, greatest)
 
 
+def depth(question: Question) -> int:
+    """Return the tokens of a question's longest text."""
+    return len(question.prefix) + int(question.branch.positions.max()) + 1
+
+
+def possible(reader: Reader, deepest: int) -> tuple[Way, ...]:
+    """Return the ways that a few questions can decide between; what shows in longer texts alone is decided here.
+
+    A mask of our own knows no window of attention; and where a batch's longest text changes all angles, rows go alone.
+    """
+    config = reader.model.config.get_text_config()
+    windows = [window for window in (getattr(config, name, None) for name in WINDOWS) if window]
+    change = architecture.length_of_change(reader.model)
+    if change is not None and deepest > change:
+        return (Way(trees=False, skips=False, alone=True),)
+    mixed = architecture.mixes_otherwise(reader.model) or architecture.declares_causal(reader.model) is False
+    return WAYS[2:] if mixed or deepest > min(windows, default=deepest) else WAYS
+
+
 def choose(
-    reader: Reader, questions: Sequence[Question], layers: Sequence[int], edits: Callable[[int], Edits], budget: int
+    reader: Reader,
+    questions: Sequence[Question],
+    layers: Sequence[int],
+    edits: Callable[[int], Edits],
+    budget: int,
+    deepest: int | None = None,
 ) -> tuple[Way, float]:
     """Return the fastest way that gives what a plain hook gives, and its greatest difference from that.
 
@@ -375,18 +401,20 @@ def choose(
         Each is tried.
     edits : callable
         By layer, the edits.
+    deepest : int, optional
+        Tokens of the longest text that is to be asked; without it, of these.
 
     Raises
     ------
     ParityError
         If none gives what a plain hook gives.
     """
-    barred = architecture.mixes_otherwise(reader.model) or architecture.declares_causal(reader.model) is False
-    for way in WAYS[2:] if barred else WAYS:
+    ways = possible(reader, max(depth(one) for one in questions) if deepest is None else deepest)
+    for way in ways:
         try:
             tried = [differences(reader, questions, layer, edits(layer), budget, way) for layer in layers]
         except (ValueError, TypeError, RuntimeError, IndexError, ActivationError):
-            if way == WAYS[-1]:
+            if way == ways[-1]:
                 raise
             continue
         if all(found <= limit for found, limit in tried):
