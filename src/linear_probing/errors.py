@@ -72,7 +72,11 @@ def explained(error: BaseException) -> MachineError | None:
     """
     if isinstance(error, StudyError):
         cause = None if isinstance(error, MachineError) else error.__cause__
-        return explained(cause) if cause is not None and not _quotes(cause) else None
+        if cause is None or _quotes(cause):
+            return None
+        for note in getattr(error, "__notes__", ()):  # what was being written
+            cause.add_note(note)
+        return explained(cause)
     number, text, file = _number(error), _text(error), _file(error)
     if is_of_memory(error):
         return MachineError(

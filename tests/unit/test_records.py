@@ -82,7 +82,7 @@ def found():
 def test_what_was_written_is_in_order(built):
     findings, n_folders = verification.verify()
     assert findings == []
-    assert n_folders == len(built.made) == 34
+    assert n_folders == len(built.made) == 36
 
 
 def test_a_study_is_whole_without_report_and_paper_but_not_without_figures(built):

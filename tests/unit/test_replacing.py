@@ -243,8 +243,9 @@ def test_an_error_of_another_process_quotes_as_well():
     ],
 )
 def test_an_error_of_ours_that_the_machine_caused_is_told_as_the_machines(tmp_path, cause, subject):
-    with pytest.raises(MachineError, match=subject), stage.replace_file(tmp_path / "out"):
+    with pytest.raises(MachineError, match=subject) as caught, stage.replace_file(tmp_path / "out"):
         raise StudyError("a table cannot be read") from cause
+    assert f"file:   {getattr(cause, 'filename', None) or tmp_path / 'out'}\n" in str(caught.value)
     wrapped = StudyError("a table cannot be read")
     wrapped.__cause__ = cause
     assert is_of_memory(wrapped) == (subject == "memory ran out")
