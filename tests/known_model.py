@@ -48,7 +48,7 @@ def weights(seed=0):
             if word in WORDS:
                 label = 1.0 if word.startswith("good") else -1.0
                 embedding[number, USED] = embedding[number, HELD] = label
-                embedding[number, 4:] = 0.5 * torch.randn(WIDTH - 4)
+                embedding[number, 4:] = 0.8 * torch.randn(WIDTH - 4)
         model.lm_head.weight.zero_()
         model.lm_head.weight[VOCABULARY.index("yes"), ANSWER] = 1.0
         model.lm_head.weight[VOCABULARY.index("no"), ANSWER] = -1.0

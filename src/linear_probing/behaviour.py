@@ -108,15 +108,35 @@ def _behaviour(task: str, value: Mapping[str, Any]) -> Behaviour:
     return Behaviour(task, pattern, {name: tuple(listed) for name, listed in answers.items()}, n_targets)
 
 
-def check(found: Interventions, tasks: Sequence["Task"], datasets: Sequence[str], path: Path) -> None:
+def check(
+    found: Interventions, tasks: Sequence["Task"], datasets: Mapping[str, str], chats: Sequence[str], path: Path
+) -> None:
     """Check what a schema cannot say: that tasks and data sets exist, and answers fit a task's kind.
+
+    Parameters
+    ----------
+    found : Interventions
+    tasks : Sequence[Task]
+        Of the study.
+    datasets : Mapping[str, str]
+        By name, the position that stands for a span.
+    chats : Sequence[str]
+        Models whose texts are put into a chat template.
+    path : Path
+        The configuration, for errors.
 
     Raises
     ------
     SettingsError
         If they do not.
     """
-    known = {task.name: task for task in tasks}
+    if chats:
+        raise SettingsError(
+            f"interventions: {chats[0]} puts texts into a chat template, behind whose end an answer would stand",
+            file=path,
+            do="intervene on a model without `chat`",
+        )
+    known, means = {task.name: task for task in tasks}, {name for name, kind in datasets.items() if kind == "mean"}
     for one in found.behaviours:
         what = None
         if one.task not in known:
@@ -124,6 +144,8 @@ def check(found: Interventions, tasks: Sequence["Task"], datasets: Sequence[str]
         elif (known[one.task].kind == "position") != (one.rule == NEAREST):
             kind = known[one.task].kind
             what = f"answers {one.rule or 'by class'} do not fit a {kind} label; a position has {{nearest: 3}}"
+        elif one.task.split(".")[0] in means:
+            what = "its data set's position is mean, but an intervention changes one token; set it to last or first"
         elif one.pattern.count("{}") != 1:
             what = f"the pattern {one.pattern!r} does not have one {{}}, where the answer goes"
         elif one.answers and len(one.answers) < 2:

@@ -32,7 +32,7 @@ from linear_probing import devices, models, records, settings, store, tables, to
 from linear_probing.activations import gpus
 from linear_probing.behaviour import Behaviour, Interventions
 from linear_probing.directions import SPLIT
-from linear_probing.extraction.reading import Reader, wrap
+from linear_probing.extraction.reading import ActivationError, Reader, wrap
 from linear_probing.probing.runs import labels_of
 from linear_probing.settings import Model, Study, Task
 from linear_probing.stage import StudyError, count, run
@@ -173,13 +173,85 @@ def next_token(data: Tokens, row: Any) -> Question:
     return question(ids[: place + 1], place, [ids[place + 1 : place + 2]])
 
 
+def check_directions(learnt: runs.Learnt, model: Model, layers: Sequence[int], probes: Sequence[Path]) -> None:
+    """Check, before a model is loaded, that directions are of its layers and as wide as its states.
+
+    Raises
+    ------
+    InterventionError
+        If they are not.
+    """
+    width = model.width()
+    for (task, probe, layer, _), one in learnt.by_key.items():
+        if len(one.mean) != width and width is not None:
+            what = f"have {len(one.mean)} dimensions, expected {width}"
+        elif layer not in layers:
+            what = "are of no layer that is asked for"
+        else:
+            continue
+        raise InterventionError(
+            f"directions of {task} by {probe} at layer {layer} {what}",
+            file=probes[0],
+            likely="the probes are of another model",
+            do="name the probes of this model and configuration",
+        )
+
+
+def check_made_of(states: Sequence[Path], probes: Sequence[Path]) -> None:
+    """Check that a data set's probes were fitted to these states, where the records of both say so.
+
+    Raises
+    ------
+    InterventionError
+        If they were fitted to others.
+    """
+    digests = {tables.dataset_name(folder): folder.name.rpartition("-")[2] for folder in states}
+    for folder in probes:
+        record, name = folder / "record.json", tables.dataset_name(folder)
+        features = json.loads(record.read_text(encoding="utf-8"))["made_of"]["features"] if record.is_file() else None
+        if features and digests.get(name, features) != features:
+            raise InterventionError(
+                f"the probes of {name} were fitted to the states {features}, not to {digests[name]}",
+                file=folder,
+                likely="they are of another model, or of older states",
+                do="name folders of one model and configuration",
+            )
+
+
+def check_strengths(one: Subject, own: Source, study: Study, model: Model) -> None:
+    """Check, before anything is asked, that no shift leaves the range of the model's dtype.
+
+    Raises
+    ------
+    ActivationError
+        If one does.
+    """
+    if one.task.kind != "binary":
+        return
+    greatest, limit = max(asked_of(study).strengths), float(torch.finfo(getattr(torch, model.dtype)).max)
+    labels = labels_of(one.task, own.data.targets)
+    masks = tables.fold_masks(own.data.targets[tables.fold_column(SPLIT)])
+    for layer in study.layers_of(model):
+        states = own.layer(layer)
+        means = [[states[trains & (labels == one)].mean(axis=0) for one in (0, 1)] for trains, _ in masks]
+        gaps = [np.linalg.norm(second - first) for first, second in means]
+        edit = greatest * max(gaps)
+        if not edit + np.abs(states).max() <= limit:
+            raise ActivationError(
+                f"layer {layer}: an edit of {edit:.1e} is beyond {model.dtype}",
+                likely="a strength is too great",
+                do="use smaller strengths, or float32",
+            )
+
+
 def borrowed(one: Subject, own: Source, others: Mapping[str, Source], learnt: runs.Learnt) -> dict[str, np.ndarray]:
-    """Return, by other task, which fold's direction each pair may have: one that its group did not train."""
+    """Return, by other task, which fold's direction each pair may have: one that neither of its groups trained."""
     rows, found = one.asked.pairs.rows, {}
     for name in learnt.own_probe:
         folds = learnt.folds(name)
         if name != one.task.name and folds:
-            allowed = may_score(others[name.split(".")[0]].side, own.side)[rows][:, folds]
+            may = may_score(others[name.split(".")[0]].side, own.side)[:, folds]
+            allowed = may[rows] & may[one.asked.pairs.others]
             if allowed.any(axis=1).all():
                 found[name] = np.array(folds)[allowed.argmax(axis=1)]
     return found
@@ -264,10 +336,10 @@ def run_layer(job: Job, layer: int, way: asking.Way) -> tuple[dict[str, np.ndarr
     controls = runs.Controls(of, trained, job.n_controls, job.study.seed)
     asked, n_named, n_elsewhere = job.subject.asked, len(named), min(job.n_controls, runs.N_ELSEWHERE)
 
-    def edits_of(number: int, first: int | None) -> asking.Edits:
+    def edits_of(number: int, chosen: Int[np.ndarray, " chosen"] | None) -> asking.Edits:
         def of_row(row: int) -> Float[np.ndarray, "edit d"]:
             own = [np.zeros_like(places[number].states[row]), *(made[number][row] for _, made in named)]
-            more = [controls.of(places[number], row, first)] if job.n_controls else []
+            more = [controls.of(places[number], row, chosen)] if job.n_controls else []
             return np.concatenate([np.stack(own), *more])
 
         return of_row
@@ -283,7 +355,7 @@ def run_layer(job: Job, layer: int, way: asking.Way) -> tuple[dict[str, np.ndarr
         for place, name in enumerate(operations)
     }
     if job.subject.next_tokens:
-        said = job.ask(job.subject.next_tokens, layer, edits_of(1, n_elsewhere), way)
+        said = job.ask(job.subject.next_tokens, layer, edits_of(1, controls.few(n_elsewhere)), way)
         loss = np.stack([one[:1, 0] - one[:, 0] for one in said])
         effects |= {f"{ELSEWHERE}|{run.key}": loss[:, 1 + place] for place, (run, _) in enumerate(named)}
         rest = loss[:, 1 + n_named :].mean(axis=0)
@@ -316,6 +388,7 @@ def pair_table(one: Subject, own: Source, effects: Mapping[str, np.ndarray]) -> 
             "target_id": targets["target_id"].to_numpy(str)[drawn.rows],
             "counterfactual_id": targets["target_id"].to_numpy(str)[drawn.others],
             "group": drawn.groups,
+            "counterfactual_group": targets["group"].to_numpy(str)[drawn.others],
             "fold": drawn.folds,
             "preference": effects[first][:, PREFERENCE],
             "counterfactual_preference": effects[f"{one.task.name}|{COUNTERFACTUAL}"][:, PREFERENCE],
@@ -334,6 +407,8 @@ def compute(
     other = sources[asked.elsewhere] if asked.elsewhere else None
     named = [one for one in asked.behaviours if one.task.split(".")[0] == name]
     subjects = [subject(study, one, own, other, learnt, speaker.tokenizer) for one in named]
+    for one in subjects:
+        check_strengths(one, own, study, speaker.model)
     effects, drawn, frames = dict[str, np.ndarray](), dict[str, np.ndarray](), list[pd.DataFrame]()
     n_controls = asked.n_controls if speaker.model.seed is None else 0
     check_states(speaker.reader, own.tokens, own.layer, study.layers_of(speaker.model), speaker.model)
@@ -372,6 +447,8 @@ def main() -> None:
         sources = read_sources(arguments.tables, arguments.tokens, arguments.activations)
         tasks = [task for task in study.tasks if task.name in asked_of(study).tasks]
         learnt = runs.read(arguments.probes, tasks)
+        check_directions(learnt, model, study.layers_of(model), arguments.probes)
+        check_made_of(arguments.activations, arguments.probes)
         loaded = models.load(model, head=True)
         reader = wrap(loaded, models.blocks_in(loaded, model))
         speaker = Speaker(reader, models.load_tokenizer(model.folder, model.allow), model)

@@ -298,8 +298,9 @@ def _check(study: Study) -> None:
             raise SettingsError(subject, file=study.file, do=DO)
     _check_probes(study)
     if study.interventions:
-        names = [dataset.name for dataset in study.datasets]
-        behaviour.check(study.interventions, study.tasks, names, study.file)
+        positions = {dataset.name: dataset.position for dataset in study.datasets}
+        chats = [model.name for model in study.models if model.chat]
+        behaviour.check(study.interventions, study.tasks, positions, chats, study.file)
     # After the tasks: one that misspells its data set also leaves that set without a task, and is the cause to name.
     without = [dataset.name for dataset in study.datasets if dataset.name not in study.probed]
     if without:

@@ -68,7 +68,9 @@ def scores():
 def intervened():
     """Return what the interventions stage would have written of the task: a shift and its random directions."""
     random = np.random.default_rng(1)
-    pairs = pd.DataFrame({"task": TASK, "group": [f"g{row:02d}" for row in range(12)], "fold": [0, 1, 2] * 4})
+    groups = [f"g{row:02d}" for row in range(12)]
+    named = {"task": TASK, "group": groups, "counterfactual_group": groups, "fold": [0, 1, 2] * 4}
+    pairs = pd.DataFrame(named)
     clean = np.tile([-0.8, -3.0, 0.9], (12, 1))
     effects = {f"{TASK}|counterfactual": -clean}
     controls = {}

@@ -75,6 +75,7 @@ def manifest():
         "activations": [STATES],
         "probes": [PROBES, TEXT],
         "transfer": [TRANSFER],
+        "interventions": [],
         "statistics": "0000000006",
         "figures": "0000000007",
     }

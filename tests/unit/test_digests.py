@@ -75,7 +75,7 @@ def changed_paths(content, path, change):
         ),
         (lambda c: c["models"]["atlas"].update(tokens_per_batch=64, device="auto", gpus=2), set()),
         (
-            lambda c: c["models"]["atlas"].update(chat=True),
+            lambda c: c["models"]["atlas"].update(chat=True) or c.pop("interventions"),
             {"tokens", "activations"} | PROBES,
         ),
         (lambda c: c["datasets"]["place"].update(position="mean"), {"tokens", "activations", "probes"}),

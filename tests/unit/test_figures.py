@@ -369,7 +369,7 @@ def test_each_figure_has_a_caption_and_a_heading(tiny, files):
 
 
 def test_every_kind_of_figure_is_drawn():
-    assert set(figures.DRAW) == {*plan.CATEGORIES, *plan.COMPARED}
+    assert set(figures.DRAW) == {*plan.CATEGORIES, *plan.CAUSAL, *plan.COMPARED}
 
 
 def test_names_need_no_library_that_draws():

@@ -70,6 +70,7 @@ def test_a_models_folder_is_read_once_for_all_data_sets(tiny_content, root, monk
 
 def test_a_twin_reads_texts_as_its_original_does(tiny_content, root):
     model = tiny_content["models"]["atlas"]
+    del tiny_content["interventions"]  # of a chat there are none
     tiny_content["models"] |= {"chat": {**model, "chat": True}, "chat-random": {"twin_of": "chat", "seed": 0}}
     study = parsed(tiny_content, root)
     twins = {name: [twin.name for twin in study.twins_of(study.model(name))] for name in ("atlas", "chat")}

@@ -1,5 +1,8 @@
 """Interventions on known ground: in a model built by hand, one layer uses a direction and another only holds it."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,10 +137,10 @@ def test_a_direction_acts_where_it_is_used_and_not_where_it_is_held(found, opera
 
 
 def test_p_values_tell_the_layers_apart(found):
-    rows, tests = own(found[3], "shift"), found[4]
+    rows, tests = own(found[3], "shift", "mean_difference"), found[4]
     assert (rows.loc[[0, 1], "p_value"] < 0.01).all()
     assert (rows.loc[[2, 3], "p_value"] == 1).all()
-    row = tests[(tests["operation"] == "shift") & (tests["direction"] == "logistic")].iloc[0]
+    row = tests[(tests["operation"] == "shift") & (tests["direction"] == "mean_difference")].iloc[0]
     assert (row["acts_from"], row["acts_to"], row["n_layers"], row["n_controls"]) == (0, 1, 2, 1000)
     assert row["p_holm"] == row["p_value"] < 0.01
 
@@ -235,6 +238,25 @@ def test_controls_are_as_long_as_what_they_stand_beside_and_half_of_them_as_the_
     assert np.linalg.norm(shifted, axis=2) == pytest.approx(np.broadcast_to(lengths[:, None], (2, 1000)))
 
 
+def test_a_control_is_the_same_direction_in_every_fold():
+    """Else its effects would cancel over folds, where a probe's do not."""
+    random = np.random.default_rng(0)
+    states = random.standard_normal((3000, 8)) @ random.standard_normal((8, 8))
+    labels = random.integers(0, 2, 3000)
+    folds = [edits.training(states[number::3], labels[number::3]) for number in range(3)]
+    one, *others = (edits.drawn(100, 1, fold, np.random.default_rng(1))[:, 0] for fold in folds)
+    assert all((one * other).sum(axis=1).min() > 0.95 for other in others)
+
+
+def test_a_subspace_has_the_dimensions_that_are_there_and_none_of_rounding():
+    vectors = np.array([[1.0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1e-7]])
+    basis = edits.subspace(vectors)
+    assert basis.shape == (2, 4)
+    assert vectors[:3] @ basis.T @ basis == pytest.approx(vectors[:3], abs=1e-6)
+    assert edits.subspace(-3 * vectors[:1]) == pytest.approx(-vectors[:1])
+    assert edits.subspace(np.zeros((2, 4))).shape == (0, 4)
+
+
 def test_after_erasure_no_line_tells_the_classes_apart():
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, 600)
@@ -283,6 +305,50 @@ def test_strengths_beyond_the_dtype_are_refused_before_anything_runs(folder):
     of = study(folder, strengths=[1e39], n_controls=0)
     with pytest.raises(ActivationError, match=r"an edit of \S+ is beyond float32"):
         interventions.compute(of, speaker(of), "words", sources(folder), learnt(folder, of))
+
+
+def test_a_strength_that_overflows_at_the_last_layer_is_refused_at_the_beginning(folder, monkeypatch):
+    of = study(folder, strengths=[1e30], n_controls=0)
+    monkeypatch.setattr(interventions.asking, "ask_all", None)
+    source = sources(folder)["words"]
+    right = Source.layer
+    monkeypatch.setattr(Source, "layer", lambda self, layer: right(self, layer) * (1e9 if layer == 3 else 1.0))
+    named = of.interventions.behaviours[0]
+    one = interventions.subject(of, named, source, None, learnt(folder, of), known.tokenizer())
+    with pytest.raises(ActivationError, match=r"layer 3: an edit of \S+ is beyond float32"):
+        interventions.check_strengths(one, source, of, of.model("known"))
+
+
+def test_directions_of_another_width_or_layer_are_refused_before_a_model_is_loaded(folder):
+    of, probes = study(folder), [folder / "probes" / "words-0123456789"]
+    found = learnt(folder, of)
+    interventions.check_directions(found, of.model("known"), LAYERS, probes)
+    with pytest.raises(interventions.InterventionError, match="are of no layer that is asked for"):
+        interventions.check_directions(found, of.model("known"), (0, 1), probes)
+    config = json.loads((folder / "model" / "config.json").read_text())
+    (folder / "other").mkdir(exist_ok=True)
+    (folder / "other" / "config.json").write_text(json.dumps({**config, "hidden_size": 20}))
+    other = replace(of.model("known"), folder=folder / "other")
+    with pytest.raises(interventions.InterventionError, match="have 16 dimensions, expected 20"):
+        interventions.check_directions(found, other, LAYERS, probes)
+
+
+def test_probes_of_other_states_are_refused(tmp_path):
+    states, probes = tmp_path / "words-0123456789", tmp_path / "probes" / "words-aaaaaaaaaa"
+    probes.mkdir(parents=True)
+    for digest, fits in (("0123456789", True), ("9876543210", False)):
+        (probes / "record.json").write_text(json.dumps({"made_of": {"features": digest}}))
+        if fits:
+            interventions.check_made_of([states], [probes])
+        else:
+            with pytest.raises(interventions.InterventionError, match="were fitted to the states 9876543210"):
+                interventions.check_made_of([states], [probes])
+
+
+def test_the_whole_states_swap_is_no_direction_and_is_not_tested(found):
+    """It is the most that a swap could do, beside which nothing random is as long."""
+    assert "whole_state" not in set(found[4]["direction"])
+    assert set(found[4].loc[found[4]["operation"] == "remove", "direction"]) == {"mean_difference"}
 
 
 def test_states_of_another_model_are_refused(folder):

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -31,8 +32,32 @@ def test_transfer_is_of_data_sets_with_a_binary_task_and_of_a_models_first_twin(
 def test_a_study_without_a_binary_task_has_an_empty_transfer(tiny_content, root):
     tiny_content["datasets"] = {"place": tiny_content["datasets"]["place"]}
     tiny_content["tasks"] = {"place.position": tiny_content["tasks"]["place.position"]}
+    del tiny_content["interventions"]
     paths = artefacts.Artefacts(settings.parse(tiny_content, root / "config" / "tiny.yaml"))
     assert paths.inputs[paths.transfer["atlas"]] == []
+
+
+def test_interventions_read_their_data_set_and_where_the_loss_is_measured(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = jobs.Jobs(tiny)
+    assert list(asked.interventions) == [("atlas", "larger_than"), ("atlas-random", "larger_than")]
+    folder = asked.interventions["atlas", "larger_than"]
+    wildcards = SimpleNamespace(model="atlas", dataset="larger_than", digest=folder.rpartition("-")[2])
+    found = [*asked.tables_of_interventions(wildcards), *asked.tokens_of_interventions(wildcards)]
+    found += [*asked.states_of_interventions(wildcards), *asked.probes_of_interventions(wildcards)]
+    assert [str(Path(path).parent) for path in found] == asked.inputs[folder]
+    assert folder in asked.inputs[asked.statistics]
+    assert asked.edited("larger_than") == ("larger_than", "word_class")
+    with pytest.raises(SettingsError, match="the digest 0123456789 is not that of today's"):
+        asked.tables_of_interventions(SimpleNamespace(model="atlas", dataset="larger_than", digest="0123456789"))
+
+
+def test_a_study_may_intervene_on_nothing_and_leave_twins_out(tiny_content, root):
+    path = root / "config" / "tiny.yaml"
+    tiny_content["interventions"]["twins"] = False
+    assert list(artefacts.Artefacts(settings.parse(tiny_content, path)).interventions) == [("atlas", "larger_than")]
+    del tiny_content["interventions"]
+    assert artefacts.Artefacts(settings.parse(tiny_content, path)).interventions == {}
 
 
 def test_a_manifest_names_what_the_study_needs(tiny, tmp_path, monkeypatch):

@@ -174,7 +174,7 @@ def test_the_text_is_clean(usual):
 
 def test_interventions_without_p_values_are_a_first_look(root, atlas, tables, figures):
     text = read(root, atlas, tables, figures)
-    assert "the difference of means moves answers most, at layer 6: .94" in text
+    assert "edits along difference of means do .94 at layer 6" in text
     assert "as long a shift along logistic regression makes .43, and the direction’s removal .48" in text
     assert "What reads best need not be what is used" in text
     assert "this is a first look, without p-values" in text

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 
 import pytest
@@ -163,11 +164,41 @@ def test_a_key_that_stands_twice_is_refused(root, tmp_path):
 def test_a_twin_has_its_originals_settings(tiny_content, root):
     more = {"device": "cuda", "layers": [6, 0], "chat": True, "shards": 4, "allow": ["pickled_weights"]}
     tiny_content["models"]["atlas"].update(more)
+    del tiny_content["interventions"]  # of a chat there are none
     study = settings.parse(tiny_content, root / "tiny.yaml")
     for model in study.models:
         assert (model.device, model.layers, model.chat, model.shards) == ("cuda", (0, 6), True, 4)
         assert study.layers_of(model) == (0, 6)
         assert model.shard_name(3) == "shard-3-of-4.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
+    [
+        (("tasks",), {"unknown.truth": {"answers": "names"}}, "unknown task; the configuration has place.position"),
+        (("tasks",), {"place.position": {"answers": "names"}}, "answers names do not fit a position label"),
+        (("tasks",), {"cities.truth": {"answers": {"nearest": 3}}}, "answers nearest do not fit a binary label"),
+        (("tasks",), {"cities.truth": {"answers": {"1": [" True"]}}}, "answers of one class only"),
+        (("tasks",), {"cities.truth": {"answers": "names", "pattern": " is"}}, "does not have one {}"),
+        (("elsewhere",), "unknown", "unknown data set 'unknown'"),
+        (("n_controls",), 7, "7 is not a multiple of 2"),
+        (("strengths",), [0], "0 is less than or equal to the minimum of 0"),
+        (("tasks",), {}, "should be non-empty"),
+    ],
+)
+def test_interventions_that_cannot_be_run_are_refused(tiny_content, root, place, value, says):
+    change(tiny_content, ("interventions", *place), value)
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        settings.parse(tiny_content, root / "tiny.yaml")
+
+
+def test_a_chat_and_a_mean_over_tokens_are_not_intervened_on(tiny_content, root):
+    tiny_content["datasets"]["larger_than"]["position"] = "mean"
+    with pytest.raises(SettingsError, match="position is mean, but an intervention changes one token"):
+        settings.parse(tiny_content, root / "tiny.yaml")
+    tiny_content["models"]["atlas"]["chat"] = True
+    with pytest.raises(SettingsError, match="atlas puts texts into a chat template"):
+        settings.parse(tiny_content, root / "tiny.yaml")
 
 
 @pytest.mark.parametrize(

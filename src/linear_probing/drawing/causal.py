@@ -184,18 +184,27 @@ def caption(causal: pd.DataFrame, tests: pd.DataFrame, model: str, study: Study)
 
 
 def _acting(tests: pd.DataFrame, model: str) -> str:
-    """Return, task by task, the layers at which the best kind of direction acts beyond all random ones."""
+    """Return, task by task, the layers at which its first kind of direction acts beyond all random ones."""
     own = tests[(tests["model"] == model) & tests["operation"].isin(SUFFICIENT)]
     found = []
     for task, rows in own.groupby("task", sort=False):
-        best = rows.sort_values(["n_layers", "estimate"], ascending=False).iloc[0]
-        if best["n_layers"]:
-            first, last = int(best["acts_from"]), int(best["acts_to"])
+        one = principal(rows)
+        if one["n_layers"]:
+            first, last = int(one["acts_from"]), int(one["acts_to"])
             where = f"at layer {first}" if first == last else f"at layers {first} to {last}"
-            found.append(f"{title(str(task))}: along {captions.probe_name(str(best['direction']))} {where}")
+            found.append(f"{title(str(task))}: along {captions.probe_name(str(one['direction']))} {where}")
         else:
             found.append(f"{title(str(task))}: at no layer")
     return f"{'; '.join(found)}."
+
+
+def principal(rows: pd.DataFrame) -> pd.Series:
+    """Return the row of the kind of direction that a task is reported by: the difference of means, else its probe's.
+
+    Fixed beforehand: the best of several kinds would need a correction for having been chosen.
+    """
+    named = rows[rows["direction"] == MEAN_DIFFERENCE]
+    return (named if len(named) else rows).iloc[0]
 
 
 def _nothing(model: str) -> str:

@@ -38,6 +38,7 @@ from linear_probing.steering.layout import (
     PAIRS,
     PREFERENCE,
 )
+from linear_probing.steering.runs import is_tested
 from linear_probing.store import layer_name
 
 CAUSAL = [
@@ -117,7 +118,8 @@ def read_intervened(folders: Sequence[Path]) -> list[Intervened]:
     found = []
     for folder in folders:
         try:
-            pairs = pd.read_csv(folder / PAIRS, dtype={"group": str}, keep_default_na=False, na_values=[""])
+            names = dict.fromkeys(("group", "counterfactual_group"), str)
+            pairs = pd.read_csv(folder / PAIRS, dtype=names, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:
             raise StatisticsError(
                 f"{PAIRS} cannot be read: {error}", file=folder / PAIRS, do="delete the folder and run snakemake again"
@@ -153,7 +155,10 @@ def causal_tables(study: Study, found: Sequence[Intervened]) -> tuple[pd.DataFra
 def _drawn(study: Study, one: Intervened, task: str) -> Drawn:
     pairs = one.pairs[one.pairs["task"] == task]
     random = np.random.default_rng([study.seed, *f"causal|{task}".encode()])
-    clusters, weights, n_groups = draw(pairs["group"].to_numpy(str), study.bootstrap.n_resamples, random)
+    # A pair of two groups depends on both, as a pair of numbers on both numbers.
+    both = pairs["group"].astype(str) + "|" + pairs["counterfactual_group"].astype(str)
+    cells = pairs["group"].astype(str).where(pairs["group"] == pairs["counterfactual_group"], both)
+    clusters, weights, n_groups = draw(cells.to_numpy(str), study.bootstrap.n_resamples, random)
     gap = one.effects[f"{task}|{COUNTERFACTUAL}"][:, PREFERENCE].astype(float) - _clean(one, task)[:, PREFERENCE]
     return Drawn(clusters, weights, gap, n_groups, pairs["fold"].nunique(), study.bootstrap.confidence)
 
@@ -165,7 +170,7 @@ def _clean(one: Intervened, task: str) -> Float[np.ndarray, "pair measure"]:
 
 def _rows(study: Study, one: Intervened, task: str) -> Iterator[Row]:
     """Yield the rows of causal.csv of one model and task, layers ascending."""
-    drawn = _drawn(study, one, task)
+    drawn, known = _drawn(study, one, task), next(other for other in study.tasks if other.name == task)
     keys = [key for key in one.effects if key.startswith(f"{task}|layer_") and f"|{ELSEWHERE}|" not in key]
     for key in sorted(keys, key=lambda key: (key.split("|")[1], key)):
         _, layer, *names = key.split("|")
@@ -173,7 +178,8 @@ def _rows(study: Study, one: Intervened, task: str) -> Iterator[Row]:
             continue
         operation, direction, of_task, of_layer, strength = names
         change = one.effects[key].astype(float) - one.effects[f"{task}|{layer}|{CLEAN}"]
-        own = of_task == task and of_layer == layer and float(strength) == UNIT
+        same = of_task == task and of_layer == layer and float(strength) == UNIT
+        own = same and is_tested(known, operation, direction)
         controls = one.controls.get(f"{task}|{layer}|{operation}") if own else None
         elsewhere = one.effects.get(f"{task}|{layer}|{ELSEWHERE}|{'|'.join(names)}")
         loss = one.controls.get(f"{task}|{layer}|{ELSEWHERE}|{operation}") if own else None
@@ -205,7 +211,7 @@ def _test(one: Intervened, rows: Sequence[Row]) -> None:
         scaled = standardised(np.concatenate([[[row[column]] for row in rows], drawn], axis=1))
         greatest = scaled.max(axis=0)
         for row, observed in zip(rows, scaled[:, 0], strict=True):
-            enough = drawn.shape[1] >= LEAST_CONTROLS
+            enough = drawn.shape[1] >= LEAST_CONTROLS and not np.isnan(row["estimate"])
             row[name] = p_value(np.array([observed, *greatest[1:]])) if enough else np.nan
 
 
@@ -231,11 +237,12 @@ def _tests(one: Intervened, task: str, rows: Sequence[Row]) -> list[Row]:
     found = []
     for (operation, direction), group in kinds.items():
         _test(one, group)
-        best = max(group, key=lambda row: row["change"])
+        # Where there are p-values, of the layer that they are least at.
+        best = min(group, key=lambda row: (np.nan_to_num(row["p_value"], nan=1.0), -row["change"]))
         acting = [row["layer"] for row in group if row["p_value"] < LEVEL]
         row = {"model": one.model, "task": task, "operation": operation, "direction": direction}
         row |= {name: best[name] for name in ("layer", "estimate", "control_95", "n_controls")}
-        row |= {name: min(row[name] for row in group) for name in ("p_value", "p_log_odds")}
+        row |= {name: min(other[name] for other in group) for name in ("p_value", "p_log_odds")}
         row |= {"n_layers": len(acting), "acts_from": min(acting, default=""), "acts_to": max(acting, default="")}
         found.append(row)
     return found

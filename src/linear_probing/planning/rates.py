@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 NOT_SECONDS = {
+    "edited",
     "clock",
     "overhead",
     "steps",

@@ -19,6 +19,8 @@ from jaxtyping import Float, Int
 
 from linear_probing.directions import Direction
 
+SOLID = 1e-4
+"""Of the greatest singular value, below which a dimension is rounding."""
 Basis = Float[np.ndarray, "edit rank d"]
 
 
@@ -31,7 +33,8 @@ class Training:
     mean : np.ndarray
         Shape (d,): of their states.
     root : np.ndarray
-        Shape (d, d): a square root of their covariance, so that root @ z has that covariance for white z.
+        Shape (d, d): the symmetric square root of their covariance, so that root @ z has that covariance for white z,
+        and that folds of like covariance make like vectors of one z: an eigenbasis has signs and turns of its own.
     gap : np.ndarray
         Shape (d,): the second class's mean less the first's; zeros where there are not two classes.
     """
@@ -50,7 +53,7 @@ def training(states: Float[np.ndarray, "target d"], labels: Int[np.ndarray, "tar
     """Return what training targets say; labels are class indices, or positions (n_targets, 3)."""
     mean = states.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov(states, rowvar=False))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     known = np.unique(labels) if labels.ndim == 1 else np.zeros(0)
     if len(known) != 2:
         return Training(mean, root, np.zeros_like(mean))
@@ -59,17 +62,18 @@ def training(states: Float[np.ndarray, "target d"], labels: Int[np.ndarray, "tar
 
 
 def subspace(vectors: Float[np.ndarray, "vector d"]) -> Float[np.ndarray, "rank d"]:
-    """Return an orthonormal basis of the span of some vectors, the first along the first of them.
+    """Return an orthonormal basis of the span of some vectors; of one vector, along it and not against it.
 
+    What is left of a dimension by rounding is none: coefficients of classes sum to zero, up to single precision.
     Vectors of rank 0, as of a probe that learnt nothing, have a basis of no rows.
     """
     norms = np.linalg.norm(vectors, axis=1)
     kept = vectors[norms > 0] / norms[norms > 0, None]
     if not len(kept):
         return np.zeros((0, vectors.shape[1]))
-    q, r = np.linalg.qr(kept.T)
-    solid = np.abs(np.diag(r)) > 1e-6
-    return np.asarray((q * np.sign(np.diag(r)))[:, solid].T)
+    _, sizes, basis = np.linalg.svd(kept, full_matrices=False)
+    found = basis[sizes > SOLID * sizes[0]]
+    return np.asarray(found * (np.sign(found[:1] @ kept[0]) if len(found) == 1 else 1.0))
 
 
 def of_direction(direction: Direction) -> Float[np.ndarray, "rank d"]:

@@ -87,7 +87,14 @@ def ask(
     """
     continued = [_continued(tokenizer, text, ids, pattern.replace("{}", answer)) for answer in answers]
     given = pattern.partition("{}")[0].rstrip()
-    n_given = len(_continued(tokenizer, text, ids, given)) if given else 0
+    given_ids = _continued(tokenizer, text, ids, given) if given else ids[:0]
+    n_given = len(given_ids)
+    if any(not n_shared(given_ids, one) == n_given < len(one) for one in continued):
+        raise QuestionError(
+            f"the pattern {pattern!r} has other tokens before its answer than without one",
+            likely="the tokenizer merges the pattern's end with the answer's beginning",
+            do="end the pattern's beginning with a space before {}",
+        )
     for one, sequence in enumerate(continued):
         for other in continued[:one] + continued[one + 1 :]:
             if n_shared(sequence, other) == len(sequence):

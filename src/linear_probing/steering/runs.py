@@ -108,8 +108,7 @@ class Place:
     signs : np.ndarray
         Shape (n_rows,): towards which class.
     borrowed : Mapping[str, np.ndarray]
-        By other task, the fold of its own whose direction is used, shape (n_rows,); -1 where every one was trained on
-        the row's group.
+        By other task, the fold of its own whose direction is used, shape (n_rows,).
     """
 
     states: Float[np.ndarray, "row d"]
@@ -244,6 +243,8 @@ def _edit(
 
 
 def _moved(operation: str, place: Place, training: Training, basis: edits.Basis) -> Float[np.ndarray, "row edit d"]:
+    if not basis.shape[1]:
+        return np.zeros((len(place.states), len(basis), place.states.shape[1]))
     if operation == SHIFT:
         return edits.shift(place.signs, basis, np.full(len(place.signs), training.length))
     if operation == REMOVE:
@@ -252,12 +253,19 @@ def _moved(operation: str, place: Place, training: Training, basis: edits.Basis)
 
 
 class Controls:
-    """Random runs of one layer: `of` gives the edits of one row, by operation in the order of `tested`."""
+    """Random runs of one layer: `of` gives the edits of one row, by operation in the order of `tested`.
+
+    Each is as long, row by row, as the edit that it stands beside: a shift as any kind of direction's, a removal as
+    that of the difference of class means, a swap as that in the task's own probe's subspace, whose rank it has too.
+    """
 
     def __init__(self, layer: Layer, trained: Mapping[int, Training], n_controls: int, seed: int) -> None:
         self.layer, self.trained, self.n_controls = layer, trained, n_controls
         task = layer.task.name
-        self.own = layer.learnt.bases(task, layer.learnt.own_probe[task], layer.layer, layer.trains)
+        if layer.task.kind == "binary":
+            self.own = {fold: edits.subspace(one.gap[None]) for fold, one in trained.items()}
+        else:
+            self.own = layer.learnt.bases(task, layer.learnt.own_probe[task], layer.layer, layer.trains)
         rank = max((len(basis) for basis in self.own.values()), default=0)
         name = f"{task}|{layer.layer}|controls".encode()
         # The same white numbers for every fold.
@@ -266,25 +274,35 @@ class Controls:
             for fold, one in trained.items()
         }
 
-    def of(self, place: Place, row: int, first: int | None = None) -> Float[np.ndarray, "edit d"]:
-        """Return the edits of one row of a place, those of each operation after the other's.
+    def few(self, n_controls: int) -> Int[np.ndarray, " chosen"]:
+        """Return the numbers of some controls, as many of either kind."""
+        half = n_controls // 2
+        return np.concatenate([np.arange(half), self.n_controls // 2 + np.arange(half)])
 
-        A swap in a random subspace moves a state less than one in a probe's; it is made as long.
+    def of(
+        self, place: Place, row: int, chosen: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "edit d"]:
+        """Return the edits of one row of a place, those of each operation after the other's.
 
         Parameters
         ----------
         place : Place
         row : int
-        first : int, optional
-            Only so many controls.
+        chosen : np.ndarray, optional
+            Only the controls of these numbers.
         """
         one = Place(*(getattr(place, name)[row : row + 1] for name in ("states", "others", "folds", "signs")))
         fold = int(one.folds[0])
-        basis, found = self.bases[fold][:first], []
+        basis, found = self.bases[fold] if chosen is None else self.bases[fold][chosen], []
         for operation in tested(self.layer.task):
+            own = _moved(operation, one, self.trained[fold], self.own[fold][None])[:, 0]
             moved = _moved(operation, one, self.trained[fold], basis)
-            if operation == SWAP:
-                own = edits.component(one.others - one.states, self.own[fold][None])[:, 0]
-                moved = edits.as_long_as(moved, np.linalg.norm(own, axis=1))
-            found.append(moved[0])
+            found.append(edits.as_long_as(moved, np.linalg.norm(own, axis=1))[0])
         return np.concatenate(found)
+
+
+def is_tested(task: Task, operation: str, direction: str) -> bool:
+    """Return whether random directions are as long, and of the same rank, as an operation along a kind of direction."""
+    if operation == SHIFT:
+        return True
+    return direction == (MEAN_DIFFERENCE if operation == REMOVE else task.probe) and operation in tested(task)

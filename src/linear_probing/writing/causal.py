@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from linear_probing.drawing.captions import probe_name
+from linear_probing.drawing.causal import principal
 from linear_probing.steering.layout import REMOVE
 from linear_probing.writing.evidence import Evidence, phrase
 from linear_probing.writing.findings import Finding
@@ -15,7 +16,7 @@ HALF = 0.5
 
 
 def causal(evidence: Evidence) -> Finding:
-    """Return, by task, the direction that suffices best, with its own probe's beside it, and what its removal takes."""
+    """Return, by task, its first kind of direction, with its own probe's beside it, and what its removal takes."""
     tests = evidence.find("causal_tests.csv")
     known = [task.name for task in evidence.study.tasks]
     tests = tests[tests["estimate"].notna() & tests["task"].isin(known)]
@@ -37,7 +38,7 @@ def causal(evidence: Evidence) -> Finding:
 
 def _task(evidence: Evidence, task: str, tests: pd.DataFrame) -> dict[str, Any]:
     suffices = tests[tests["operation"] != REMOVE]
-    best = suffices.sort_values("estimate", ascending=False, kind="stable").iloc[0]
+    best = principal(suffices)
     own_probe = next(one.probe for one in evidence.study.tasks if one.name == task)
     own = suffices[suffices["direction"] == own_probe]
     removed = tests[(tests["operation"] == REMOVE) & (tests["direction"] == best["direction"])]
