@@ -26,6 +26,11 @@ def pytest_addoption(parser):
     parser.addoption("--write-documents", action="store_true", help="write the tables in docs/ that tests make")
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Name a test after a long text by its length: a test's name is to be read."""
+    return f"{argname} of {len(val)} characters" if isinstance(val, str) and len(val) > 100 else None
+
+
 def pytest_collection_modifyitems(items):
     """Begin with the longest, so that processes end together."""
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)

@@ -60,6 +60,7 @@ def test_the_committed_record_is_of_this_corpus_and_model(root):
     assert sum(p.numel() for p in model.parameters()) == record["parameters"] <= 3_000_000
 
 
+@pytest.mark.slow
 def test_a_short_training_leaves_a_whole_model_and_the_card(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "TOKENIZER_LINES", 3_000)
     monkeypatch.setattr(training, "BATCH", 4)

@@ -282,6 +282,7 @@ def test_another_font_is_no_difference(drawn, references, look):
     assert max(found.values()) > 0.01, "the font was not another one"
 
 
+@pytest.mark.slow
 def test_numbers_under_the_wrong_models_name_are_a_difference(drawn, references):
     found = differences(drawn(swapped(small_tables())), references)
     assert min(found.values()) > LIMIT, found
