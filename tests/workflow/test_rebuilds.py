@@ -16,10 +16,11 @@ from safetensors.numpy import load_file, save_file
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("clones")]
 DRAWN = {"figures": 1}
 TAIL = {"statistics": 1, "figures": 1}
-BELOW_ATLAS = {"activations": 1, "probes": 3, "transfer": 1, **TAIL}
-BELOW_BOTH = {"activations": 2, "probes": 6, "transfer": 2, **TAIL}
-ALL_PROBES = {"probes": 6, "baselines": 3, "transfer": 2, **TAIL}
-ONE_DATA_SET = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **TAIL}
+BELOW_ATLAS = {"activations": 1, "probes": 3, "transfer": 1, "interventions": 1, **TAIL}
+BELOW_BOTH = {"activations": 2, "probes": 6, "transfer": 2, "interventions": 2, **TAIL}
+ALL_PROBES = {"probes": 6, "baselines": 3, "transfer": 2, "interventions": 2, **TAIL}
+ONE_DATA_SET = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, "interventions": 2, **TAIL}
+"""Either that is intervened on, or in whose texts the loss is measured."""
 WEIGHTS = "data/models/atlas/model.safetensors"
 EXPLAIN = ("python", "-m", "linear_probing.provenance", "explain")
 FIGURES = "results/studies/atlas/figures"
@@ -86,12 +87,12 @@ def test_p3_other_weights_of_the_same_size_and_time_plan_all_below_them(second):
         ("src/linear_probing/drawing/plan.py", "if number else", "if number > 0 else", DRAWN),
         ("src/linear_probing/statistics.py", "SUMMARY_DIGITS = 4", "SUMMARY_DIGITS = 3", TAIL),
         ("src/linear_probing/probing/protocol.py", "MAX_ITERATIONS = 200", "MAX_ITERATIONS = 300", None),
-        ("config/study.yaml", "ridge: [100.0]", "ridge: [50.0]", {"probes": 6, "baselines": 1, "transfer": 2, **TAIL}),
+        ("config/study.yaml", "ridge: [100.0]", "ridge: [50.0]", {**ALL_PROBES, "baselines": 1}),
         (
             "config/study.yaml",
             "logistic: [0.03]",
             "logistic: [0.1]",
-            {"probes": 4, "baselines": 2, "transfer": 2, **TAIL},
+            {**ALL_PROBES, "probes": 4, "baselines": 2},
         ),
         ("config/study.yaml", "layers: [0, 3, 6]", "layers: [0, 6]", BELOW_BOTH),
         ("config/study.yaml", "n_pairs: 120", "n_pairs: 130", {**ONE_DATA_SET, "transfer": 2}),

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("tiny")]
 core = pytest.mark.core
 COLUMNS = "model,task,part,split,probe,metric,layer,estimate,lower,upper,n,n_groups,majority,text_baseline,control"
 TAIL = {"statistics": 1, "figures": 1}
-BOTH = {"transfer": 2, **TAIL}
+BOTH = {"transfer": 2, "interventions": 2, **TAIL}
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_clone_without_snakemakes_memory_has_nothing_to_do(clone):
             "data/lexicons/nouns.csv",
             "lamp,lamps",
             "lamb,lambs",
-            {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **TAIL},
+            {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, "interventions": 2, **TAIL},
         ),
     ],
 )
@@ -141,7 +141,10 @@ def test_a_missing_folder_of_activations_is_extracted_again_alone(clone):
 
 
 def test_what_was_probed_is_not_extracted_again_beside_what_was_not(clone):
-    """As in a clone whose activations were not pulled; transfer reads those of the data sets with a binary task."""
+    """As in a clone whose activations were not pulled.
+
+    Transfer reads those of the data sets with a binary task; interventions those in whose texts the loss is measured.
+    """
     shutil.rmtree(clone.folder / "results" / "activations")
     clone.edit("config/tiny.yaml", "n_pairs: 120", "n_pairs: 130")
     one = {"datasets": 1, "tokens": 1, "activations": 2, "probes": 2, "baselines": 1, **BOTH}
@@ -150,6 +153,7 @@ def test_what_was_probed_is_not_extracted_again_beside_what_was_not(clone):
     assert {path.name.rpartition("-")[0] for path in clone.folder.glob("results/activations/*/*")} == {
         "cities",
         "larger_than",
+        "word_class",
     }
     assert clone.planned() == {}
     assert clone.run("snakemake", "activations", "--cores", "2", "--configfile", "config/tiny.yaml").returncode == 0
@@ -159,7 +163,7 @@ def test_what_was_probed_is_not_extracted_again_beside_what_was_not(clone):
 def test_a_study_with_fewer_data_sets_makes_its_own_tables_at_once(clone):
     """Probes of the other data sets are those that are there, and statistics must not be left out of the run."""
     content = yaml.safe_load((clone.folder / "config" / "tiny.yaml").read_text())
-    del content["datasets"]["word_class"], content["tasks"]["word_class.word_class"]
+    del content["datasets"]["word_class"], content["tasks"]["word_class.word_class"], content["interventions"]
     content["name"] = "less"
     (clone.folder / "config" / "less.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     assert clone.planned("config/less.yaml") == TAIL
