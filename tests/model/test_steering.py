@@ -10,6 +10,8 @@ from linear_probing.steering.questions import question
 
 KINDS = ["gpt2", "llama", "mistral", "mixtral", "qwen2", "qwen3", "gemma2", "gemma3_text"]
 KINDS += ["gpt_neox", "opt", "phi", "gptj", "bloom", "falcon"]
+FEW = {"gpt2", "llama", "gemma2", "bloom", "falcon"}
+"""What `make test` tries: the study's own kind, norms behind each part, no trees, a tuple from blocks."""
 NO_TREES = {"bloom"}
 WIDTH = 32
 
@@ -34,7 +36,9 @@ def edits(width):
     return of_layer
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in FEW else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 def test_edits_do_what_a_plain_hook_does(tiny_causal_model, texts, kind):
     reader = wrap(tiny_causal_model(kind))
     width = reader.model.config.get_text_config().hidden_size

@@ -87,7 +87,9 @@ def intervened():
 @pytest.fixture(scope="module")
 def computed(tiny):
     tasks = tuple(task for task in tiny.tasks if task.name == TASK)
-    study = replace(tiny, tasks=tasks, bootstrap=Bootstrap(n_resamples=20, confidence=0.9))
+    asked = replace(tiny.interventions, behaviours=(replace(tiny.interventions.behaviours[0], task=TASK),))
+    few = Bootstrap(n_resamples=20, confidence=0.9)
+    study = replace(tiny, tasks=tasks, bootstrap=few, interventions=asked)
     return statistics.compute(study, scores(), intervened=intervened())
 
 

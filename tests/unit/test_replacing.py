@@ -170,8 +170,10 @@ def test_two_that_replace_one_folder_leave_one_of_both(tmp_path):
 @pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, 130, "SIGINT")])
 def test_a_signal_ends_a_command_in_order(tmp_path, number, code, name):
     text = f"""
-import os, pathlib, time
+import os, pathlib, signal, time
 from linear_probing import stage
+# A shell that runs the tests in the background has its children ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def main():
     with stage.replace_folder(pathlib.Path({str(tmp_path / "out")!r})) as folder:
         (folder / "a").write_text("half")
