@@ -78,6 +78,7 @@ def origin(server, key, tmp_path_factory):
     member = Member(made.folder, PROGRAMS, key)
     content = yaml.safe_load((member.folder / "config" / "tiny.yaml").read_text())
     content |= {"name": "atlas", "datasets": {"larger_than": content["datasets"]["larger_than"]}}
+    del content["interventions"]["elsewhere"]
     content["tasks"] = {name: task for name, task in content["tasks"].items() if name.startswith("larger_than")}
     (member.folder / "config" / "study.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     member.done("git", "init", "--quiet", "--initial-branch=main")
