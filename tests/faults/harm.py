@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,4 +133,4 @@ def told(said):
     """Return the last message as a row of the table has it."""
     subject, do = message(said)
     text = re.sub(r"results/[^\s,:]+", "FOLDER", f"{subject}. Do: {do}")
-    return text.replace("|", "\\|")
+    return text.replace(sys.prefix, "ENVIRONMENT").replace("|", "\\|")
