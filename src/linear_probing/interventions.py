@@ -12,12 +12,10 @@ Cost: a token through the layers above the edited one for each pair, layer and e
 """
 
 import argparse
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +26,16 @@ from jaxtyping import Float, Int
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from linear_probing import devices, models, records, settings, store, tables, tokens
+from linear_probing import devices, models, records, settings, tables
 from linear_probing.activations import gpus
-from linear_probing.behaviour import Behaviour, Interventions
+from linear_probing.behaviour import Interventions
 from linear_probing.directions import SPLIT
-from linear_probing.extraction.reading import ActivationError, Reader, wrap
+from linear_probing.extraction.reading import Reader, wrap
 from linear_probing.probing.runs import labels_of
-from linear_probing.settings import Model, Study, Task
-from linear_probing.stage import StudyError, count, run
-from linear_probing.steering import answers, asking, pairs, runs
-from linear_probing.steering.answers import Asked, measures
+from linear_probing.settings import Model, Study
+from linear_probing.stage import count, run
+from linear_probing.steering import asking, choice, runs, sources, subjects
+from linear_probing.steering.answers import measures
 from linear_probing.steering.layout import (
     CLEAN,
     CONTROL_AXES,
@@ -47,61 +45,17 @@ from linear_probing.steering.layout import (
     EFFECTS,
     ELSEWHERE,
     PAIRS,
-    PREFERENCE,
 )
-from linear_probing.steering.questions import Question, question
+from linear_probing.steering.questions import Question
+from linear_probing.steering.sources import Source, asked_of
 from linear_probing.steering.states import check as check_states
+from linear_probing.steering.subjects import Subject
 from linear_probing.store import layer_name, write_tensors
-from linear_probing.tables import Tables
-from linear_probing.tokens import Tokens
-from linear_probing.transfer import Side, may_score
 
 LOG = logging.getLogger("interventions")
 PRECISION = "%.6g"
 N_TRIED = 4
 """Questions by which the way through the model is chosen."""
-
-
-class InterventionError(StudyError):
-    """What cannot be intervened on."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data set as earlier stages left it, in folders: its tables and, where they are read, its tokens and states."""
-
-    folder: Path
-    of_tokens: Path | None
-    of_states: Path | None
-
-    @cached_property
-    def data(self) -> Tables:
-        """Its tables."""
-        return tables.read(self.folder)
-
-    @cached_property
-    def tokens(self) -> Tokens:
-        """Its tokens."""
-        return tokens.read(self._there(self.of_tokens))
-
-    @cached_property
-    def side(self) -> Side:
-        """Its targets and what their groups mean, as transfer sees them."""
-        card = json.loads((self.folder / tables.CARD).read_text(encoding="utf-8"))
-        return Side(self.data.targets, card.get("group_meaning", ""), self.folder, ())
-
-    def layer(self, layer: int) -> Float[np.ndarray, "target d"]:
-        """Return the states of all targets at a layer."""
-        return store.read_layer(self._there(self.of_states), layer, len(self.data.targets)).astype(np.float64)
-
-    def _there(self, folder: Path | None) -> Path:
-        if folder is None:
-            raise InterventionError(
-                f"no tokens or activations were given for {tables.dataset_name(self.folder)}",
-                file=self.folder,
-                do="name the folders of the data set that is edited, and of the one where the loss is measured",
-            )
-        return folder
 
 
 @dataclass(frozen=True)
@@ -116,145 +70,6 @@ class Speaker:
     def width(self) -> int:
         """Dimensions of the residual stream."""
         return int(self.reader.model.config.get_text_config().hidden_size)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One task with what is asked of it, before any layer is edited."""
-
-    task: Task
-    asked: Asked
-    next_tokens: list[Question]
-    next_rows: Int[np.ndarray, " token"]
-
-
-def asked_of(study: Study) -> Interventions:
-    """Return what a study's configuration asks for.
-
-    Raises
-    ------
-    InterventionError
-        If it names no interventions.
-    """
-    if study.interventions is None:
-        raise InterventionError(
-            "the configuration names no interventions", file=study.file, do="add them; config/causal.yaml has some"
-        )
-    return study.interventions
-
-
-def subject(study: Study, one: Behaviour, own: Source, other: Source | None, learnt: runs.Learnt, say: Any) -> Subject:
-    """Draw a task's pairs and the tokens elsewhere, and make their questions by the tokenizer `say`.
-
-    Raises
-    ------
-    PairError, QuestionError
-        If there is nothing to draw, or an answer cannot be asked for.
-    """
-    task = next(task for task in study.tasks if task.name == one.task)
-    random = np.random.default_rng([study.seed, *f"interventions|{task.name}".encode()])
-    drawn = pairs.draw(task, own.data.targets, learnt.folds(task.name), one.n_targets, random)
-    found = answers.questions(one, task, own.data, own.tokens, say, drawn)
-    rows = next_token_rows(other.tokens, one.n_targets, random) if other else np.zeros(0, dtype=np.int64)
-    following = [next_token(other.tokens, row) for row in rows] if other else []
-    return Subject(task, found, following, rows)
-
-
-def next_token_rows(data: Tokens, n_rows: int, random: np.random.Generator) -> Int[np.ndarray, " token"]:
-    """Draw targets of one token behind which their text goes on."""
-    goes_on = data.target_last + 1 < data.lengths[data.target_text]
-    rows = np.flatnonzero(goes_on & (data.target_first == data.target_last))
-    return np.sort(random.permutation(rows)[:n_rows])
-
-
-def next_token(data: Tokens, row: Any) -> Question:
-    """Return the question whether a target's text goes on as it does."""
-    ids, place = data.text(data.target_text[row]), int(data.target_last[row])
-    return question(ids[: place + 1], place, [ids[place + 1 : place + 2]])
-
-
-def check_directions(learnt: runs.Learnt, model: Model, layers: Sequence[int], probes: Sequence[Path]) -> None:
-    """Check, before a model is loaded, that directions are of its layers and as wide as its states.
-
-    Raises
-    ------
-    InterventionError
-        If they are not.
-    """
-    width = model.width()
-    for (task, probe, layer, _), one in learnt.by_key.items():
-        if len(one.mean) != width and width is not None:
-            what = f"have {len(one.mean)} dimensions, expected {width}"
-        elif layer not in layers:
-            what = "are of no layer that is asked for"
-        else:
-            continue
-        raise InterventionError(
-            f"directions of {task} by {probe} at layer {layer} {what}",
-            file=probes[0],
-            likely="the probes are of another model",
-            do="name the probes of this model and configuration",
-        )
-
-
-def check_made_of(states: Sequence[Path], probes: Sequence[Path]) -> None:
-    """Check that a data set's probes were fitted to these states, where the records of both say so.
-
-    Raises
-    ------
-    InterventionError
-        If they were fitted to others.
-    """
-    digests = {tables.dataset_name(folder): folder.name.rpartition("-")[2] for folder in states}
-    for folder in probes:
-        record, name = folder / "record.json", tables.dataset_name(folder)
-        features = json.loads(record.read_text(encoding="utf-8"))["made_of"]["features"] if record.is_file() else None
-        if features and digests.get(name, features) != features:
-            raise InterventionError(
-                f"the probes of {name} were fitted to the states {features}, not to {digests[name]}",
-                file=folder,
-                likely="they are of another model, or of older states",
-                do="name folders of one model and configuration",
-            )
-
-
-def check_strengths(one: Subject, own: Source, study: Study, model: Model) -> None:
-    """Check, before anything is asked, that no shift leaves the range of the model's dtype.
-
-    Raises
-    ------
-    ActivationError
-        If one does.
-    """
-    if one.task.kind != "binary":
-        return
-    greatest, limit = max(asked_of(study).strengths), float(torch.finfo(getattr(torch, model.dtype)).max)
-    labels = labels_of(one.task, own.data.targets)
-    masks = tables.fold_masks(own.data.targets[tables.fold_column(SPLIT)])
-    for layer in study.layers_of(model):
-        states = own.layer(layer)
-        means = [[states[trains & (labels == one)].mean(axis=0) for one in (0, 1)] for trains, _ in masks]
-        gaps = [np.linalg.norm(second - first) for first, second in means]
-        edit = greatest * max(gaps)
-        if not edit + np.abs(states).max() <= limit:
-            raise ActivationError(
-                f"layer {layer}: an edit of {edit:.1e} is beyond {model.dtype}",
-                likely="a strength is too great",
-                do="use smaller strengths, or float32",
-            )
-
-
-def borrowed(one: Subject, own: Source, others: Mapping[str, Source], learnt: runs.Learnt) -> dict[str, np.ndarray]:
-    """Return, by other task, which fold's direction each pair may have: one that neither of its groups trained."""
-    rows, found = one.asked.pairs.rows, {}
-    for name in learnt.own_probe:
-        folds = learnt.folds(name)
-        if name != one.task.name and folds:
-            may = may_score(others[name.split(".")[0]].side, own.side)[:, folds]
-            allowed = may[rows] & may[one.asked.pairs.others]
-            if allowed.any(axis=1).all():
-                found[name] = np.array(folds)[allowed.argmax(axis=1)]
-    return found
 
 
 @dataclass(frozen=True)
@@ -297,9 +112,9 @@ class Job:
             return lambda place: np.concatenate([np.zeros((1, width)), signs])
 
         every = [*self.subject.asked.own, *self.subject.asked.other, *self.subject.next_tokens]
-        deepest, layers = max(map(asking.depth, every)), self.study.layers_of(self.speaker.model)
+        deepest, layers = max(map(choice.depth, every)), self.study.layers_of(self.speaker.model)
         few, model = self.subject.asked.own[:N_TRIED], self.speaker.model
-        way, apart = asking.choose(self.speaker.reader, few, layers, tried, model.budget, deepest)
+        way, apart = choice.choose(self.speaker.reader, few, layers, tried, model.budget, deepest)
         n_pairs = len(self.subject.asked.pairs)
         LOG.info("%s: %d pairs, %s, %.1e nats from a plain hook", self.subject.task.name, n_pairs, way, apart)
         return way
@@ -378,58 +193,29 @@ def run_task(job: Job) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return effects, drawn
 
 
-def pair_table(one: Subject, own: Source, effects: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return a row per pair: its targets, group and fold, and the preference of both without an edit."""
-    drawn, targets = one.asked.pairs, own.data.targets
-    first = next(key for key in effects if key.startswith(f"{one.task.name}|layer_") and key.endswith(f"|{CLEAN}"))
-    return pd.DataFrame(
-        {
-            "task": one.task.name,
-            "target_id": targets["target_id"].to_numpy(str)[drawn.rows],
-            "counterfactual_id": targets["target_id"].to_numpy(str)[drawn.others],
-            "group": drawn.groups,
-            "counterfactual_group": targets["group"].to_numpy(str)[drawn.others],
-            "fold": drawn.folds,
-            "preference": effects[first][:, PREFERENCE],
-            "counterfactual_preference": effects[f"{one.task.name}|{COUNTERFACTUAL}"][:, PREFERENCE],
-        }
-    )
-
-
 def compute(
-    study: Study, speaker: Speaker, name: str, sources: Mapping[str, Source], learnt: runs.Learnt
+    study: Study, speaker: Speaker, name: str, given: Mapping[str, Source], learnt: runs.Learnt
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return the pairs, the effects and the controls of all tasks of a data set.
 
     A twin is a control itself and has no random directions.
     """
-    asked, own = asked_of(study), sources[name]
-    other = sources[asked.elsewhere] if asked.elsewhere else None
+    asked, own = asked_of(study), given[name]
+    other = given[asked.elsewhere] if asked.elsewhere else None
     named = [one for one in asked.behaviours if one.task.split(".")[0] == name]
-    subjects = [subject(study, one, own, other, learnt, speaker.tokenizer) for one in named]
-    for one in subjects:
-        check_strengths(one, own, study, speaker.model)
+    every = [subjects.subject(study, one, own, other, learnt, speaker.tokenizer) for one in named]
+    for one in every:
+        subjects.check_strengths(one, own, study, speaker.model)
     effects, drawn, frames = dict[str, np.ndarray](), dict[str, np.ndarray](), list[pd.DataFrame]()
     n_controls = asked.n_controls if speaker.model.seed is None else 0
     check_states(speaker.reader, own.tokens, own.layer, study.layers_of(speaker.model), speaker.model)
-    for one in subjects:
-        of_others = borrowed(one, own, sources, learnt)
+    for one in every:
+        of_others = subjects.borrowed(one, own, given, learnt)
         found, controls = run_task(Job(study, speaker, one, own, other, learnt, of_others, n_controls))
-        frames.append(pair_table(one, own, found))
+        frames.append(subjects.pair_table(one, own, found))
         effects |= found
         drawn |= controls
     return pd.concat(frames, ignore_index=True), effects, drawn
-
-
-def read_sources(folders: Sequence[Path], token_folders: Sequence[Path], states: Sequence[Path]) -> dict[str, Source]:
-    """Return data sets by name, with tokens and states where these were given."""
-    of_tokens = {tables.dataset_name(folder): folder for folder in token_folders}
-    of_states = {tables.dataset_name(folder): folder for folder in states}
-    return {
-        name: Source(folder, of_tokens.get(name), of_states.get(name))
-        for folder in folders
-        for name in [tables.dataset_name(folder)]
-    }
 
 
 def main() -> None:
@@ -444,15 +230,15 @@ def main() -> None:
         devices.held(gpus(arguments.gpus, model)),
         threadpool_limits(arguments.threads),
     ):
-        sources = read_sources(arguments.tables, arguments.tokens, arguments.activations)
+        given = sources.read(arguments.tables, arguments.tokens, arguments.activations)
         tasks = [task for task in study.tasks if task.name in asked_of(study).tasks]
         learnt = runs.read(arguments.probes, tasks)
-        check_directions(learnt, model, study.layers_of(model), arguments.probes)
-        check_made_of(arguments.activations, arguments.probes)
+        sources.check_directions(learnt, model, study.layers_of(model), arguments.probes)
+        sources.check_made_of(arguments.activations, arguments.probes)
         loaded = models.load(model, head=True)
         reader = wrap(loaded, models.blocks_in(loaded, model))
         speaker = Speaker(reader, models.load_tokenizer(model.folder, model.allow), model)
-        frame, effects, drawn = compute(study, speaker, tables.dataset_name(arguments.output), sources, learnt)
+        frame, effects, drawn = compute(study, speaker, tables.dataset_name(arguments.output), given, learnt)
         frame.to_csv(folder / PAIRS, index=False, float_format=PRECISION, lineterminator="\n")
         write_tensors(folder / EFFECTS, {key: value.astype(np.float32) for key, value in effects.items()}, EFFECT_AXES)
         write_tensors(folder / CONTROLS, {key: value.astype(np.float32) for key, value in drawn.items()}, CONTROL_AXES)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import transformers
 
+from linear_probing.extraction.comparison import ParityError
 from linear_probing.extraction.reading import wrap
-from linear_probing.steering import asking
+from linear_probing.steering import asking, choice
 from linear_probing.steering.questions import question
 
 KINDS = ["gpt2", "llama", "mistral", "mixtral", "qwen2", "qwen3", "gemma2", "gemma3_text"]
@@ -42,7 +43,7 @@ def edits(width):
 def test_edits_do_what_a_plain_hook_does(tiny_causal_model, texts, kind):
     reader = wrap(tiny_causal_model(kind))
     width = reader.model.config.get_text_config().hidden_size
-    way, apart = asking.choose(reader, questions(texts), range(4), edits(width), 64)
+    way, apart = choice.choose(reader, questions(texts), range(4), edits(width), 64)
     assert way == asking.WAYS[2 if kind in NO_TREES else 0]
     assert apart < 1e-4
 
@@ -53,18 +54,18 @@ def test_so_do_the_slower_ways(tiny_causal_model, texts, kind, way):
     reader = wrap(tiny_causal_model(kind))
     width = reader.model.config.get_text_config().hidden_size
     for layer in range(4):
-        found, limit = asking.differences(reader, questions(texts), layer, edits(width)(layer), 64, way)
+        found, limit = choice.differences(reader, questions(texts), layer, edits(width)(layer), 64, way)
         assert found <= limit, layer
 
 
 def test_a_window_or_changing_angles_bar_the_ways_that_would_be_wrong(tiny_causal_model):
     mistral = wrap(tiny_causal_model("mistral", sliding_window=8))
-    assert asking.possible(mistral, 8) == asking.WAYS
-    assert asking.possible(mistral, 9) == asking.WAYS[2:]
+    assert choice.possible(mistral, 8) == asking.WAYS
+    assert choice.possible(mistral, 9) == asking.WAYS[2:]
     scaled = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
     dynamic = wrap(tiny_causal_model("llama", rope_parameters=scaled, max_position_embeddings=16))
-    assert asking.possible(dynamic, 16) == asking.WAYS
-    assert [way.alone for way in asking.possible(dynamic, 17)] == [True]
+    assert choice.possible(dynamic, 16) == asking.WAYS
+    assert [way.alone for way in choice.possible(dynamic, 17)] == [True]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "falcon"])
@@ -81,8 +82,8 @@ def test_edits_that_go_to_the_wrong_place_would_be_found(tiny_causal_model, text
     reader = wrap(tiny_causal_model("llama"))
     right = asking.change
     monkeypatch.setattr(asking, "change", lambda states, places, given: right(states.roll(1, dims=1), places, given))
-    with pytest.raises(asking.ParityError, match="differ from those of a plain hook"):
-        asking.choose(reader, questions(texts), range(1, 4), edits(WIDTH), 64)
+    with pytest.raises(ParityError, match="differ from those of a plain hook"):
+        choice.choose(reader, questions(texts), range(1, 4), edits(WIDTH), 64)
 
 
 def test_memory_that_runs_out_halves_the_batch(tiny_causal_model, texts, monkeypatch):

@@ -18,10 +18,12 @@ from linear_probing.estimation.causal import Intervened, causal_tables
 from linear_probing.extraction.batches import PaddedTexts
 from linear_probing.extraction.comparison import ParityError
 from linear_probing.extraction.reading import ActivationError, extract, wrap
-from linear_probing.interventions import Source, Speaker
+from linear_probing.interventions import Speaker
 from linear_probing.settings import Dataset
-from linear_probing.steering import asking, edits, runs
+from linear_probing.steering import asking, edits, runs, subjects
+from linear_probing.steering import sources as given
 from linear_probing.steering.questions import QuestionError, ask
+from linear_probing.steering.sources import Source
 
 TASK, N_FOLDS, LAYERS = "words.label", 3, (0, 1, 2, 3)
 BEHAVIOUR = {TASK: {"pattern": " then {}", "answers": {"0": ["no"], "1": ["yes"]}}}
@@ -172,7 +174,7 @@ def test_dimensions_that_hold_the_label_differ_in_whether_they_act(folder):
 
 
 def test_elsewhere_nothing_is_said_of_texts_that_end(folder):
-    assert len(interventions.next_token_rows(sources(folder)["words"].tokens, 10, np.random.default_rng(0))) == 0
+    assert len(subjects.next_token_rows(sources(folder)["words"].tokens, 10, np.random.default_rng(0))) == 0
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -314,23 +316,23 @@ def test_a_strength_that_overflows_at_the_last_layer_is_refused_at_the_beginning
     right = Source.layer
     monkeypatch.setattr(Source, "layer", lambda self, layer: right(self, layer) * (1e9 if layer == 3 else 1.0))
     named = of.interventions.behaviours[0]
-    one = interventions.subject(of, named, source, None, learnt(folder, of), known.tokenizer())
+    one = subjects.subject(of, named, source, None, learnt(folder, of), known.tokenizer())
     with pytest.raises(ActivationError, match=r"layer 3: an edit of \S+ is beyond float32"):
-        interventions.check_strengths(one, source, of, of.model("known"))
+        subjects.check_strengths(one, source, of, of.model("known"))
 
 
 def test_directions_of_another_width_or_layer_are_refused_before_a_model_is_loaded(folder):
     of, probes = study(folder), [folder / "probes" / "words-0123456789"]
     found = learnt(folder, of)
-    interventions.check_directions(found, of.model("known"), LAYERS, probes)
-    with pytest.raises(interventions.InterventionError, match="are of no layer that is asked for"):
-        interventions.check_directions(found, of.model("known"), (0, 1), probes)
+    given.check_directions(found, of.model("known"), LAYERS, probes)
+    with pytest.raises(given.InterventionError, match="are of no layer that is asked for"):
+        given.check_directions(found, of.model("known"), (0, 1), probes)
     config = json.loads((folder / "model" / "config.json").read_text())
     (folder / "other").mkdir(exist_ok=True)
     (folder / "other" / "config.json").write_text(json.dumps({**config, "hidden_size": 20}))
     other = replace(of.model("known"), folder=folder / "other")
-    with pytest.raises(interventions.InterventionError, match="have 16 dimensions, expected 20"):
-        interventions.check_directions(found, other, LAYERS, probes)
+    with pytest.raises(given.InterventionError, match="have 16 dimensions, expected 20"):
+        given.check_directions(found, other, LAYERS, probes)
 
 
 def test_probes_of_other_states_are_refused(tmp_path):
@@ -339,10 +341,10 @@ def test_probes_of_other_states_are_refused(tmp_path):
     for digest, fits in (("0123456789", True), ("9876543210", False)):
         (probes / "record.json").write_text(json.dumps({"made_of": {"features": digest}}))
         if fits:
-            interventions.check_made_of([states], [probes])
+            given.check_made_of([states], [probes])
         else:
-            with pytest.raises(interventions.InterventionError, match="were fitted to the states 9876543210"):
-                interventions.check_made_of([states], [probes])
+            with pytest.raises(given.InterventionError, match="were fitted to the states 9876543210"):
+                given.check_made_of([states], [probes])
 
 
 def test_the_whole_states_swap_is_no_direction_and_is_not_tested(found):

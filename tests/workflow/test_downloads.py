@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("downloads")]
 COMMIT = "0123456789" * 4
 NOWHERE = "http://127.0.0.1:9"
 FETCHED = "fetched.yaml"
+ANSWERS = {"0": [" False"], "1": [" True"]}
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def fetching(bare, serving, tmp_path, monkeypatch):
         "probes": {},
         "permutations": 0,
         "layers": [0, 6],
+        "interventions": {"n_targets": 6, "n_controls": 2, "tasks": {"words.truth": {"answers": ANSWERS}}},
     }
     (bare.folder / "config" / FETCHED).write_text(yaml.safe_dump(content, sort_keys=False))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
@@ -70,6 +72,7 @@ def test_a_study_of_a_hubs_model_runs_and_then_again_without_a_network(fetching,
     assert {path.name for path in model.iterdir()} == {
         *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "record.json")
     }
+    assert len(list(clone.folder.glob("results/interventions/atlas*/words-*/pairs.csv"))) == 2
     figures = clone.files("results/studies/fetched/figures")
     assert "results/studies/fetched/figures/layers.pdf" in figures
     written = [*clone.files("results").values(), *clone.files("logs").values()]

@@ -19,10 +19,9 @@ from linear_probing.behaviour import UNIT
 from linear_probing.drawing import captions, panels, style
 from linear_probing.drawing.curves import METRICS, headline_rows, title
 from linear_probing.settings import Study
-from linear_probing.steering.layout import MEAN_DIFFERENCE, REMOVE, SHIFT, SWAP, WHOLE
+from linear_probing.steering.layout import LEVEL, MEAN_DIFFERENCE, REMOVE, SHIFT, SWAP, WHOLE
 
 TIERS = (0.95, 1.45)
-LEVEL = 0.01
 SUFFICIENT = (SHIFT, SWAP)
 SCORE: dict[str, Any] = {"color": style.BLACK, "linestyle": "-", "marker": "o", "linewidth": 1.4, "zorder": 6}
 TWIN: dict[str, Any] = {"color": style.GREY, "linestyle": (0, (4, 1.5)), "marker": "s", "zorder": 5}

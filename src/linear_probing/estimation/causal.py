@@ -34,6 +34,8 @@ from linear_probing.steering.layout import (
     COUNTERFACTUAL,
     EFFECTS,
     ELSEWHERE,
+    LEAST_CONTROLS,
+    LEVEL,
     LOG_ODDS,
     PAIRS,
     PREFERENCE,
@@ -51,10 +53,6 @@ TESTS = [
     *("p_log_odds", "p_log_odds_holm", "n_tasks", "acts_from", "acts_to", "n_layers", "n_controls"),
 ]
 Row = dict[str, Any]
-LEAST_CONTROLS = 1000
-"""Below so many there is no p-value: a first look."""
-LEVEL = 0.01
-"""At which a layer counts as one where a direction acts."""
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,9 @@ def transfers(
         batch = plan.batch(first, first + count)
         states = _attempt(reader, batch, layers, dtype)
         if states is None:
-            budget = _halved(count * plan.lengths[first], count)
+            budget = count * int(plan.lengths[first])
+            make_room(count, budget)
+            budget //= 2
             continue
         started = to_host(batch.places, states)
         if waiting is not None:
@@ -210,6 +212,26 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator: " in str(error)
 
 
+def make_room(n_rows: int, n_tokens: int) -> None:
+    """Free what a batch left that did not fit, and say that half of it is tried.
+
+    Raises
+    ------
+    ActivationError
+        If it was one row, which has no half.
+    """
+    if n_rows == 1:
+        raise ActivationError(
+            f"memory runs out with a batch of one row of {n_tokens:,} tokens",
+            likely="the model leaves too little memory, or other programs use it",
+            do="use device auto to spread the model, a smaller dtype, or shorter texts",
+        )
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    tqdm.write(f"memory ran out with {n_tokens:,} tokens; going on with half of them", file=sys.stderr)
+
+
 def check_texts(reader: Reader, data: Tokens) -> None:
     """Check, before anything runs, that the model takes all texts.
 
@@ -231,20 +253,6 @@ def check_texts(reader: Reader, data: Tokens) -> None:
             likely="the tokenizer is of another model",
             do="put the model's own tokenizer into its folder",
         )
-
-
-def _halved(n_tokens: int, count: int) -> int:
-    if count == 1:
-        raise ActivationError(
-            f"memory runs out with a batch of one row of {n_tokens:,} tokens",
-            likely="the model leaves too little memory, or other programs use it",
-            do="use device auto to spread the model, a smaller dtype, or shorter texts",
-        )
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    tqdm.write(f"memory ran out with {n_tokens:,} tokens; going on with half of them", file=sys.stderr)
-    return n_tokens // 2
 
 
 def extract(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from linear_probing.drawing import captions, curves
 from linear_probing.reporting.numbers import number
+from linear_probing.steering.layout import LEAST_CONTROLS
 
 HEADS = (
     "Model",
@@ -21,8 +22,6 @@ HEADS = (
     "of log odds",
     "Acts at layers",
 )
-LEAST_CONTROLS = 1000
-"""Below so many random directions nothing is tested."""
 EDITS = {"shift": "shift towards the other class", "swap": "swap with the counterfactual", "remove": "removal"}
 NONE = "<p>The study asked for no interventions: it says what can be read from states, and not what the model uses.</p>"
 

@@ -1,4 +1,4 @@
-"""What the interventions stage writes: names of files, keys and columns, for itself and for the statistics stage."""
+"""What the interventions stage writes, and when it counts: for itself, and for what tests, draws and reports it."""
 
 PAIRS, EFFECTS, CONTROLS = "pairs.csv", "effects.safetensors", "controls.safetensors"
 CLEAN, COUNTERFACTUAL, ELSEWHERE = "clean", "counterfactual", "elsewhere"
@@ -10,3 +10,7 @@ SHIFT, REMOVE, ERASE, SWAP = "shift", "remove", "erase", "swap"
 LEACE, MEAN_DIFFERENCE, WHOLE = "leace", "mean_difference", "whole_state"
 EFFECT_AXES = {"axes": "pair, measure (preference, log_odds, answered); elsewhere: token"}
 CONTROL_AXES = {"axes": "control, measure (mean change over pairs); elsewhere: the first controls, mean over tokens"}
+LEAST_CONTROLS = 1000
+"""Below so many random directions nothing is tested: a first look."""
+LEVEL = 0.01
+"""Of p, below which a layer counts as one where a direction acts."""

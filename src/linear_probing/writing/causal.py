@@ -30,8 +30,6 @@ def causal(evidence: Evidence) -> Finding:
         "n_controls": count(n_controls),
         "level": "95 %",
         "tested": tested,
-        "acting": listed([one["phrase"] for one in tasks if one["acts"]]),
-        "idle": listed([one["phrase"] for one in tasks if not one["acts"]]),
         "read_only": listed([one["phrase"] for one in tasks if one["own_falls_short"]]),
     }
 
