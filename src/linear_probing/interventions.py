@@ -223,7 +223,7 @@ def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
     study, start = settings.load(arguments.config), time.monotonic()
-    model = study.model(arguments.model)
+    model, name = study.model(arguments.model), study.dataset(arguments.dataset).name
     inputs = [*arguments.tables, *arguments.tokens, *arguments.activations, *arguments.probes]
     with (
         records.making(study, "interventions", arguments.output, inputs, threads=arguments.threads) as folder,
@@ -231,6 +231,7 @@ def main() -> None:
         threadpool_limits(arguments.threads),
     ):
         given = sources.read(arguments.tables, arguments.tokens, arguments.activations)
+        sources.check_named(study, name, given)
         tasks = [task for task in study.tasks if task.name in asked_of(study).tasks]
         learnt = runs.read(arguments.probes, tasks)
         sources.check_directions(learnt, model, study.layers_of(model), arguments.probes)
@@ -238,7 +239,7 @@ def main() -> None:
         loaded = models.load(model, head=True)
         reader = wrap(loaded, models.blocks_in(loaded, model))
         speaker = Speaker(reader, models.load_tokenizer(model.folder, model.allow), model)
-        frame, effects, drawn = compute(study, speaker, tables.dataset_name(arguments.output), given, learnt)
+        frame, effects, drawn = compute(study, speaker, name, given, learnt)
         frame.to_csv(folder / PAIRS, index=False, float_format=PRECISION, lineterminator="\n")
         write_tensors(folder / EFFECTS, {key: value.astype(np.float32) for key, value in effects.items()}, EFFECT_AXES)
         write_tensors(folder / CONTROLS, {key: value.astype(np.float32) for key, value in drawn.items()}, CONTROL_AXES)
@@ -249,11 +250,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Change states along probes' directions; see what the model says.")
     parser.add_argument("--config", type=Path, required=True, help="the study's configuration")
     parser.add_argument("--model", required=True, help="its name in the configuration")
+    parser.add_argument("--dataset", required=True, help="the one that is edited: its name in the configuration")
     parser.add_argument("--tables", type=Path, nargs="+", required=True, help="folders of the datasets stage")
     parser.add_argument("--tokens", type=Path, nargs="+", required=True, help="folders of the tokens stage")
     parser.add_argument("--activations", type=Path, nargs="+", required=True, help="folders of the activations stage")
     parser.add_argument("--probes", type=Path, nargs="+", required=True, help="folders of the probes stage")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write, named after a data set")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--gpus", type=int, help="GPUs to hold while it runs; without it, as many as the model needs")
     parser.add_argument("--threads", type=count, default=1, help="CPU threads")
     return parser.parse_args()

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -41,7 +42,9 @@ PINS = {
 }
 WORDS_ONLY = ("ctx", "kind", "type_comment", "type_ignores")
 """Fields of syntax trees that change nothing, or that other fields repeat."""
-MEMORY = ROOT / ".cache" / "digests.json"
+MEMORY, TREES = ROOT / ".cache" / "digests.json", ROOT / ".cache" / "modules.json"
+MOST_TREES = 2_000
+"""Modules whose digests are kept: some hundred are of today, the others of what a branch held before."""
 LARGE, SETTLED = 1_000_000, 2.0
 """Bytes above which a file's digest is remembered, and the seconds for which it must have lain unchanged."""
 
@@ -102,34 +105,39 @@ def file_digest(path: Path) -> str:
     state = [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
     if found.st_size < LARGE:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    known = _remembered()
+    known = _remembered(MEMORY)
     name = str(path.resolve())
     if known.get(name, [None])[:-1] == state:
         return str(known[name][-1])
     with path.open("rb") as file:
         result = hashlib.file_digest(file, "sha256").hexdigest()
     if time.time() - max(found.st_ctime, found.st_mtime) > SETTLED:
-        _remember({**known, name: [*state, result]})
+        _remember(MEMORY, {**known, name: [*state, result]})
     return result
 
 
-def _remembered() -> dict[str, list[Any]]:
+def _remembered(memory: Path) -> dict[str, list[Any]]:
+    """Return what an earlier process remembered; nothing of a file that is missing or not whole, to the byte."""
     try:
-        found = dict(json.loads(MEMORY.read_text(encoding="utf-8")))
-        return {name: entry for name, entry in found.items() if isinstance(entry, list) and entry}
-    except (OSError, ValueError, TypeError, RecursionError):
+        found = json.loads(memory.read_text(encoding="utf-8"))
+        return dict(found["entries"]) if found["sha256"] == _checksum(found["entries"]) else {}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
 
 
-def _remember(known: Mapping[str, list[Any]]) -> None:
-    temporary = MEMORY.with_suffix(f".{time.time_ns()}.tmp")
+def _remember(memory: Path, known: Mapping[str, list[Any]]) -> None:
+    temporary = memory.with_suffix(f".{time.time_ns()}.tmp")
     try:
-        MEMORY.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps(known), encoding="utf-8")
-        temporary.replace(MEMORY)
+        memory.parent.mkdir(exist_ok=True)
+        temporary.write_text(json.dumps({"entries": known, "sha256": _checksum(known)}), encoding="utf-8")
+        temporary.replace(memory)
     except OSError:  # a checkout that cannot be written to works as well, more slowly
         with suppress(OSError):
             temporary.unlink()
+
+
+def _checksum(entries: Any) -> str:
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
 
 def folder_digest(folder: Path, endings: Sequence[str]) -> dict[str, str]:
@@ -173,17 +181,40 @@ def _plain(node: Any) -> Any:
 def _module(name: str) -> tuple[str, tuple[str, ...]] | None:
     """Return a module's digest, and what it imports of the package; None if it is no module."""
     path = _module_path(name)
-    if path is None:
-        return None
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest(), tuple(_imports(tree))
+    return None if path is None else _tree(path.read_bytes())
+
+
+def _tree(source: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the digest of a module's syntax tree, and what it imports of the package.
+
+    Remembered under the SHA-256 of the source, of this file and of Python's version: to read a hundred and forty
+    modules takes a processor two seconds, and every job asks.
+    """
+    known, place = _trees(), hashlib.sha256(_reader() + source).hexdigest()
+    if place not in known:
+        tree = ast.parse(source)
+        known[place] = [hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest(), _imports(tree)]
+    found, imports = known[place]
+    return found, tuple(imports)
+
+
+@cache
+def _trees() -> dict[str, list[Any]]:
+    """Return what is known of modules' syntax trees; `code` keeps what is added to it."""
+    return _remembered(TREES)
+
+
+@cache
+def _reader() -> bytes:
+    """Return a digest of what reads modules: another reader might make other trees of them."""
+    return hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes()).digest()
 
 
 def code(*modules: str) -> dict[str, str]:
     """Return a digest of the syntax tree of each module, and of each module of the package that they import."""
     found: dict[str, str] = {}
     passed = {f"{PACKAGE.name}.{name}" for name in BOOKKEEPING}
-    waiting = [PACKAGE.name, *(f"{PACKAGE.name}.{module}" for module in modules)]
+    waiting, n_known = [PACKAGE.name, *(f"{PACKAGE.name}.{module}" for module in modules)], len(_trees())
     while waiting:
         name = waiting.pop()
         module = None if name in found or name in passed else _module(name)
@@ -191,6 +222,8 @@ def code(*modules: str) -> dict[str, str]:
             found[name] = module[0]
             waiting += module[1]
             waiting.append(name.rpartition(".")[0])  # importing a module runs its package
+    if len(_trees()) > n_known:
+        _remember(TREES, dict([*{**_remembered(TREES), **_trees()}.items()][-MOST_TREES:]))
     return dict(sorted(found.items()))
 
 

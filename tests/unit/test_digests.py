@@ -19,9 +19,16 @@ def package(tmp_path, monkeypatch):
     (folder / "two.py").write_text("B = 2\n")
     (folder / "three.py").write_text("C = 3\n")
     monkeypatch.setattr(provenance, "PACKAGE", folder)
-    provenance._module.cache_clear()
+    monkeypatch.setattr(provenance, "TREES", tmp_path / "cache" / "modules.json")
+    forget()
     yield folder
+    forget()
+
+
+def forget():
+    """As a new process, which knows what earlier ones wrote down."""
     provenance._module.cache_clear()
+    provenance._trees.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -35,9 +42,32 @@ def package(tmp_path, monkeypatch):
 )
 def test_code_counts_by_what_it_does_and_imports(package, file, content, changes):
     before = provenance.code("one")
-    provenance._module.cache_clear()
+    forget()
     (package / file).write_text(content)
     assert (provenance.code("one") != before) is changes
+
+
+def test_a_modules_tree_is_remembered_by_its_bytes_and_no_damaged_memory_is_believed(package, monkeypatch):
+    first = provenance.code("one")
+    forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(provenance.ast, "parse", None)
+        assert provenance.code("one") == first, "nothing is read again"
+    whole = provenance.TREES.read_bytes()
+    digest = first["linear_probing.two"].encode()
+    for damaged in (whole[:-9], whole.replace(digest, digest[::-1]), b"[]", b'{"entries": {}}', b"\xff", b""):
+        assert damaged != whole
+        provenance.TREES.write_bytes(damaged)
+        forget()
+        assert provenance.code("one") == first
+        assert provenance.TREES.read_bytes() == whole, "written anew"
+    provenance._reader.cache_clear()
+    monkeypatch.setattr(provenance.sys, "version", "another Python")
+    forget()
+    provenance.code("one")
+    assert len(json.loads(provenance.TREES.read_bytes())["entries"]) == 2 * len(first)
+    monkeypatch.undo()
+    provenance._reader.cache_clear()
 
 
 PROBES = {"probes", "transfer", "interventions"}
@@ -123,7 +153,7 @@ def test_a_large_files_digest_is_remembered_and_never_stale(tmp_path, monkeypatc
     path, other = tmp_path / "weights", tmp_path / "other"
     path.write_bytes(b"a" * 2_000_000)
     first = provenance.file_digest.__wrapped__(path)
-    assert json.loads(provenance.MEMORY.read_text())[str(path)][-1] == first
+    assert json.loads(provenance.MEMORY.read_text())["entries"][str(path)][-1] == first
     monkeypatch.setattr(provenance.hashlib, "file_digest", None)
     assert provenance.file_digest.__wrapped__(path) == first, "not read again"
     stat, number = Path.stat, path.stat().st_dev
@@ -292,10 +322,10 @@ def test_a_package_counts_by_its_own_module_and_before_a_module_of_its_name(pack
     before = provenance.code("one")
     (package / "two").mkdir()
     (package / "two" / "__init__.py").write_text("B = 3\n")
-    provenance._module.cache_clear()
+    forget()
     assert provenance.code("one")["linear_probing.two"] != before["linear_probing.two"]
     (package / "__init__.py").write_text("import os\n")
-    provenance._module.cache_clear()
+    forget()
     assert "linear_probing" in provenance.code("one")
 
 

@@ -366,3 +366,12 @@ def test_few_controls_give_no_p_value(folder):
     assert tests["p_value"].isna().all()
     assert causal["p_value"].isna().all()
     assert (tests["n_controls"] == 20).all()
+
+
+def test_a_data_set_that_is_not_intervened_on_or_not_given_is_named(folder):
+    of, known = study(folder), sources(folder)
+    given.check_named(of, "words", known)
+    with pytest.raises(given.InterventionError, match="letters has no task that is intervened on; the configuration"):
+        given.check_named(of, "letters", known)
+    with pytest.raises(given.InterventionError, match="no tables were given of words"):
+        given.check_named(of, "words", {})

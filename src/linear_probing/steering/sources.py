@@ -1,7 +1,7 @@
 """Sources: data sets as earlier stages left them, and checks, before a model is loaded, that their parts are of one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +85,31 @@ def read(folders: Sequence[Path], token_folders: Sequence[Path], states: Sequenc
         for folder in folders
         for name in [tables.dataset_name(folder)]
     }
+
+
+def check_named(study: Study, name: str, given: Mapping[str, Source]) -> None:
+    """Check that a data set is intervened on, and that what this reads was given.
+
+    Raises
+    ------
+    InterventionError
+        If not.
+    """
+    asked = asked_of(study)
+    edited = dict.fromkeys(task.split(".")[0] for task in asked.tasks)
+    if name not in edited:
+        raise InterventionError(
+            f"{name} has no task that is intervened on; the configuration has {', '.join(edited)}",
+            file=study.file,
+            do="name one of these, or add a task to interventions.tasks",
+        )
+    missing = [one for one in dict.fromkeys([name, *asked.datasets]) if one not in given]
+    if missing:
+        raise InterventionError(
+            f"no tables were given of {', '.join(missing)}",
+            file=study.file,
+            do="name the folders of all data sets that interventions read",
+        )
 
 
 def check_directions(learnt: Learnt, model: Model, layers: Sequence[int], probes: Sequence[Path]) -> None:
