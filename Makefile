@@ -120,7 +120,7 @@ test: develop ## the tests of a change: every tier but the slow ones, and of the
 test-unit: develop ## every test that does not run snakemake
 	$(PYTEST) -m 'not workflow and not faults and not committed and not slow' -n 3 --dist loadgroup
 
-test-slow: develop ## own data and a hub's model from end to end, simulations, other fonts: half a minute and more each
+test-slow: develop ## own data and a hub's model from end to end, simulations; further cases of what make test has some of
 	$(PYTEST) -m slow -n 2 --dist loadgroup
 
 test-workflow: develop ## the tests that run snakemake and DVC on small studies, in clones, minutes

@@ -192,6 +192,7 @@ def test_what_is_no_near_twin_is_not_shown(file, rows):
     assert not near(checking.check(file([*PAIRED, *rows]), USUAL, READER))
 
 
+@pytest.mark.slow
 def test_near_twins_of_one_long_list_are_counted_in_time(file):
     rows = [f"It is {number},{number % 2},{number}" for number in range(20_000)]
     start = time.perf_counter()

@@ -220,6 +220,7 @@ def test_a_job_with_fewer_gpus_than_its_model_needs_is_refused(tmp_path):
         gpus(1, spread)
 
 
+@pytest.mark.slow
 def test_importing_the_stage_asks_cuda_nothing():
     """CUDA reads which devices it may see when it is first asked; the stage says so after its imports."""
     code = """if True:

@@ -19,6 +19,9 @@ from linear_probing.drawing.tables import COLUMNS, FigureError
 
 CURVES = {"atlas": [0.5, 0.7, 0.99], "atlas-random": [0.5, 0.55, 0.52]}
 
+# Figures are drawn once for the tests that read their files.
+pytestmark = pytest.mark.xdist_group("figures")
+
 
 def layer_rows(curves):
     rows = []
@@ -79,6 +82,7 @@ def files(tiny, tmp_path_factory):
     return saved(tiny, write(tmp_path_factory.mktemp("tables")), tmp_path_factory.mktemp("drawn") / "out")
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes(tiny, files, folder, tmp_path):
     named = {f"{name}.{ending}" for name in figures.names(tiny) for ending in ("pdf", "png", "svg")}
     assert set(files) == named | {"captions.json"}

@@ -25,6 +25,9 @@ from linear_probing.steering import sources as given
 from linear_probing.steering.questions import QuestionError, ask
 from linear_probing.steering.sources import Source
 
+# What the stage finds is made once for the tests that look at it.
+pytestmark = pytest.mark.xdist_group("interventions")
+
 TASK, N_FOLDS, LAYERS = "words.label", 3, (0, 1, 2, 3)
 BEHAVIOUR = {TASK: {"pattern": " then {}", "answers": {"0": ["no"], "1": ["yes"]}}}
 

@@ -182,7 +182,7 @@ def test_what_is_not_solved_is_said(monkeypatch):
     assert np.isfinite(fits.values).all()
 
 
-@pytest.mark.parametrize("shape", [NARROW, WIDE], ids=["narrow", "wide"])
+@pytest.mark.parametrize("shape", [NARROW, pytest.param(WIDE, marks=pytest.mark.slow)], ids=["narrow", "wide"])
 def test_problems_too_large_to_be_solved_together_are_solved_alone_from_what_is_known(shape, monkeypatch):
     monkeypatch.setattr(logistic, "CELLS", 1)
     monkeypatch.setattr(logistic, "LARGE", 1)

@@ -201,6 +201,7 @@ def test_it_is_summed_up(study, computed):
     assert {"estimate", "random_weights", "text_baseline", "control", "p_holm", "interval", "layer"} <= set(found)
 
 
+@pytest.mark.slow
 def test_its_tables_are_drawn_shown_and_reported(study, computed, tmp_path):
     for name, table in computed.items():
         table.to_csv(tmp_path / name, index=False, float_format=statistics.PRECISION)

@@ -20,6 +20,11 @@ from linear_probing.writing.evidence import TABLES
 from linear_probing.writing.reading import PaperError
 
 
+def mostly_slow(n_always, *cases):
+    """Return cases of which all but the first few are of the slow tier: each writes a paper."""
+    return [pytest.param(*case, marks=() if place < n_always else pytest.mark.slow) for place, case in enumerate(cases)]
+
+
 @pytest.fixture(scope="module")
 def atlas(root):
     return settings.load(root / "config" / "study.yaml")
@@ -192,7 +197,8 @@ PAIRS = {"model": "atlas", "layer": 6, "probe": "logistic"}
 
 @pytest.mark.parametrize(
     ("name", "values", "where", "says", "says_no_more"),
-    [
+    mostly_slow(
+        4,
         (
             "best_layer_significance.csv",
             {"p_holm": 0.2},
@@ -313,7 +319,7 @@ PAIRS = {"model": "atlas", "layer": 6, "probe": "logistic"}
             ["dealings of the groups"],
         ),
         ("fits.csv", {"converged": 0.6}, {"model": "atlas"}, ["Of 5 fits, two did not converge"], ["fits converged"]),
-    ],
+    ),
 )
 def test_a_sentence_is_chosen_by_the_tables(
     root, atlas, usual, tables, figures, name, values, where, says, says_no_more
@@ -377,7 +383,7 @@ def test_the_last_layer_is_the_models_and_not_the_last_that_was_looked_at(root, 
 # What a study lacks.
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", mostly_slow(2, *((number,) for number in (0, 4, 1, 2, 3, 5, 6, 7))))
 def test_a_study_without_one_task_has_a_paper_without_it(root, atlas, tables, figures, tmp_path, number):
     missing = atlas.tasks[number].name
     for path in tables.iterdir():

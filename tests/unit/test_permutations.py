@@ -247,7 +247,13 @@ def places(random, groups):
 
 @pytest.mark.parametrize(
     ("labels_of", "metric"),
-    [(constant, "auroc"), (varying, "auroc"), (both, "auroc"), (of_three, "macro_f1"), (places, "r2")],
+    [
+        pytest.param(constant, "auroc", marks=pytest.mark.slow),
+        pytest.param(varying, "auroc", marks=pytest.mark.slow),
+        (both, "auroc"),
+        (of_three, "macro_f1"),
+        (places, "r2"),
+    ],
 )
 def test_p_values_are_uniform_under_noise(labels_of, metric):
     found = [simulated(labels_of, 0.0, seed, metric) for seed in range(200)]

@@ -342,6 +342,7 @@ def test_the_command_prints_what_json_holds(tmp_path, root, called):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_machine_is_measured():
     found = measure(1)
     assert found.rate > 0

@@ -180,6 +180,7 @@ def test_numbers_are_sorted_as_numbers(visit, made, small):
     assert list(dict.fromkeys(column(page, "layer"))) == ["0", "3", "6", "12"]
 
 
+@pytest.mark.slow
 def test_a_heading_sorts_and_turns(visit, whole):
     page = visit(whole)
     page.get_by_label("Rows").select_option("all")
@@ -198,6 +199,7 @@ def test_a_heading_sorts_and_turns(visit, whole):
     assert "by model, ascending" in page.locator("#table-status").inner_text()
 
 
+@pytest.mark.slow
 def test_what_is_undefined_stands_last_either_way(visit, made, small):
     found = small.study()
     table = found["layers.csv"]
@@ -277,6 +279,7 @@ def test_a_narrow_page_needs_no_sideways_scrolling(visit, whole):
     assert page.locator("#curve .main-svg").first.bounding_box()["width"] <= NARROW["width"]
 
 
+@pytest.mark.slow
 def test_names_are_shown_as_they_are(visit, made, small):
     found = small.study()
     for table in found.values():
@@ -291,6 +294,7 @@ def test_names_are_shown_as_they_are(visit, made, small):
     expect(page.locator("#map .hoverlayer")).to_contain_text(HOSTILE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
@@ -322,6 +326,7 @@ def test_a_page_says_what_its_study_lacks(visit, made, small, changed, says):
         expect(page.locator(f"#{place}")).to_contain_text(words)
 
 
+@pytest.mark.slow
 def test_rows_come_in_portions(visit, made, small):
     found = small.study()
     models = {f"model-{n:02}": small.curves["atlas"] for n in range(30)}

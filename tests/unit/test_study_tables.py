@@ -102,6 +102,7 @@ def test_processes_change_no_number(study, targets, arrays):
         pd.testing.assert_frame_equal(alone[name], together[name], check_exact=True)
 
 
+@pytest.mark.slow
 def test_an_error_in_another_process_is_said_as_in_this_one(study, targets, arrays):
     twice = replace(study, tasks=(*study.tasks, replace(study.tasks[0], name="neg_cities.truth")))
     with pytest.raises(StatisticsError, match=r"(?s)scores of .*neg_cities.truth.*are missing"):

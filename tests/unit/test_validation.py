@@ -27,14 +27,17 @@ def test_p_values_are_uniform_under_the_null_and_those_of_a_wrong_test_are_not()
     kept(p_values.uniformity(100, 1))
 
 
+@pytest.mark.slow
 def test_random_labels_are_not_compressed_unless_portions_cut_groups():
     kept(codes.lengths(100, 1))
 
 
+@pytest.mark.slow
 def test_selectivity_of_noise_holds_zero():
     kept(selectivity.of_noise(60, 1, 0.06))
 
 
+@pytest.mark.slow
 def test_the_best_layer_is_not_better_for_having_been_looked_for():
     """Of noise only: with a signal few simulations do not show the bias of the wrong ways."""
     kept(choice.bias(40, 1, {"noise": choice.CASES["noise"]}))
