@@ -98,7 +98,7 @@ def test_p3_other_weights_of_the_same_size_and_time_plan_all_below_them(second):
         ("config/study.yaml", "n_pairs: 120", "n_pairs: 130", {**ONE_DATA_SET, "transfer": 2}),
         ("envs/study.lock", "nnsight==0.8.1", "nnsight==0.8.2", BELOW_BOTH),
         ("envs/study.lock", "scikit-learn==", "scikit-learn==0", None),
-        ("workflow/rules/probes.smk", "mem_mb=1000", "mem_mb=2000", DRAWN),
+        ("workflow/rules/probes.smk", "mem_mb=growing(1000)", "mem_mb=growing(2000)", DRAWN),
     ],
 )
 def test_p3_p5_a_change_plans_what_follows_from_it_and_nothing_else(second, path, old, new, expected):
