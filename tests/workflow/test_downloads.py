@@ -40,7 +40,7 @@ def fetching(bare, serving, tmp_path, monkeypatch):
         "probes": {},
         "permutations": 0,
         "layers": [0, 6],
-        "interventions": {"n_targets": 6, "n_controls": 2, "tasks": {"words.truth": {"answers": ANSWERS}}},
+        "interventions": {"n_targets": 12, "n_controls": 4, "tasks": {"words.truth": {"answers": ANSWERS}}},
     }
     (bare.folder / "config" / FETCHED).write_text(yaml.safe_dump(content, sort_keys=False))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
