@@ -28,12 +28,14 @@ LIMIT = 1500
 
 @dataclass(frozen=True)
 class Job:
-    """A job as Slurm remembers it: what it is of, how it ended, and the memory that it asked for."""
+    """A job as Slurm remembers it: what it is of, how it ended, the memory that it asked for, and when it ran."""
 
     id: str
     rule: str
     state: str
     megabytes: int
+    started: str
+    ended: str
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,12 @@ def megabytes(size):
 
 def jobs():
     """Return all jobs that Slurm knows, ended ones included, in the order in which they were submitted."""
-    asked = ("squeue", "--states=all", "--noheader", "--sort=i", "--format=%i|%k|%T|%m")
+    asked = ("squeue", "--states=all", "--noheader", "--sort=i", "--format=%i|%k|%T|%m|%S|%e")
     done = subprocess.run(asked, capture_output=True, text=True, check=True)
     rows = (line.strip().split("|") for line in done.stdout.splitlines())
-    return [Job(name, rule.removeprefix("rule_"), state, megabytes(size)) for name, rule, state, size in rows]
+    return [
+        Job(name, rule.removeprefix("rule_"), state, megabytes(size), *ran) for name, rule, state, size, *ran in rows
+    ]
 
 
 def extracting(folder):
@@ -128,11 +132,18 @@ def test_no_two_extractions_are_on_one_gpu_at_once(on_slurm, uses):
     found = uses(on_slurm.folder)
     assert len(found) == len(RULES)
     assert {name for devices, _, _ in found.values() for name in devices} == {"0", "1"}
+    # By Slurm's times of jobs: those in which a device is held are the shorter part, and two may miss each other's.
+    ended = {job.rule: job for job in on_slurm.jobs if job.state == "COMPLETED"}
+    ran = [(ended[f"activations_{model}_{name.split('-')[1]}"], *use) for (model, name), use in found.items()]
     together = [
-        (one, other) for one, other in combinations(found.values(), 2) if one[1] < other[2] and other[1] < one[2]
+        (one, other)
+        for one, other in combinations(ran, 2)
+        if one[0].started < other[0].ended and other[0].started < one[0].ended
     ]
     assert together, "two ran at once"
-    assert all(len(one[0]) == 1 and one[0] != other[0] for one, other in together)
+    assert all(len(one[1]) == 1 and one[1] != other[1] for one, other in together)
+    held = [(one, other) for one, other in combinations(ran, 2) if one[2] < other[3] and other[2] < one[3]]
+    assert all(one[1] != other[1] for one, other in held)
 
 
 def test_tables_are_those_of_a_run_on_this_machine(on_slurm, clones, tmp_path):
