@@ -312,7 +312,7 @@ def test_every_artefact_has_both_records_and_they_say_all(finished):
     results = finished.folder / "results"
     records = [*results.rglob("record*.json"), *results.glob("activations/*/*/shard-*.json")]
     records = [path for path in records if "runs" not in path.relative_to(results).parts]
-    assert len(records) == 4 + 4 + 8 + 12 + 2 + 2
+    assert len(records) == 4 + 4 + 8 + 12 + 2 + 2 + 2
     for path in records:
         record = json.loads(path.read_text())
         assert record.keys() == {"digest", "stage", "made_of", "code", "pins", "files"}
@@ -333,7 +333,7 @@ def test_the_history_of_the_study_is_whole(study):
     text = (study / "provenance.json").read_text()
     graph = {entity["@id"]: entity for entity in json.loads(text)["@graph"]}
     actions = [entity for entity in graph.values() if entity["@type"] == "CreateAction"]
-    assert len(actions) == 32 + 1, "a job each, and the study"
+    assert len(actions) == 34 + 1, "a job each, and the study"
     assert all("startTime" in action and "endTime" in action for action in actions)
     for entity in graph.values():
         for value in entity.values():
