@@ -26,5 +26,6 @@ rule interventions:
         folder=folder_of("output", 0),
     shell:
         "python -m linear_probing.interventions --config {params.config:q} --model {wildcards.model}"
-        " --dataset {wildcards.dataset} --tables {params.tables} --tokens {params.tokens} --activations {params.states} --probes {params.probes}"
+        " --dataset {wildcards.dataset} --tables {params.tables} --tokens {params.tokens}"
+        " --activations {params.states} --probes {params.probes}"
         " --output {params.folder} --gpus {resources.gpu} --threads {threads} 2> {log}"
