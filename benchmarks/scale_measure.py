@@ -32,7 +32,7 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT / "src"),
     "OMP_NUM_THREADS": "1",
 }
-STAGES = ("datasets", "tokens", "activations", "probes", "transfer", "statistics", "figures")
+STAGES = ("datasets", "tokens", "activations", "probes", "transfer", "interventions", "statistics", "figures")
 N_ROWS = 300
 """Targets of each of many data sets."""
 LAYER = 6
@@ -160,6 +160,7 @@ def kept(folder: Path, n_datasets: int) -> Iterator[Point]:
     for stage in ("statistics", "figures"):
         (place / "results" / "studies" / study.name / stage).mkdir(parents=True, exist_ok=True)
         (place / "results" / "studies" / study.name / stage / "table.csv").write_text("a\n")
+    (place / "results" / "interventions").mkdir(exist_ok=True)  # dvc.yaml makes it where a study has none
     dvc = (sys.executable, "-m", "dvc")
     own = {"DVC_SITE_CACHE_DIR": str((place / "memory").resolve())}
     timed(place, "git", "init", "--quiet")
@@ -214,7 +215,9 @@ def starting(folder: Path) -> Iterator[Point]:
     load = (
         "import pathlib; from linear_probing import artefacts, settings; artefacts.Artefacts(settings.load(pathlib.Path"
     )
-    done = timed(folder, sys.executable, "-c", f"{load}({str(ROOT / 'config' / 'study.yaml')!r})))")
+    command = (sys.executable, "-c", f"{load}({str(ROOT / 'config' / 'study.yaml')!r})))")
+    timed(folder, *command)  # digests of modules are remembered from here on, as they are in a study
+    done = timed(folder, *command)
     yield Point("start", "a job's look at its own digest, in the default study, Python included", 1, *done)
 
 
