@@ -187,6 +187,7 @@ lock: ## resolve envs/*.in anew into the lock files and the conda file (needs uv
 	$(LOCK) -c envs/develop.lock envs/storage.in -o envs/storage.lock
 	$(LOCK) envs/s3-server.in -o envs/s3-server.lock
 	$(LOCK) --no-emit-package pip envs/audit.in -o envs/audit.lock
+	$(LOCK) envs/pip.in -o envs/pip.lock
 	$(LOCK) envs/notes.in -o envs/notes.lock
 	$(LOCK) --no-deps envs/models.in -o envs/models.lock
 	$(PYTHON) envs/conda.py

@@ -2,9 +2,10 @@
 
 In: a lock file of this folder and the folder of the environment. Out: a virtual environment that
 holds the lock's pins and the package, and passes `pip check`; for a lock of tools, which has no
-torch, without the package, whose needs are not there. Two steps, because torch is published as
-several builds under one version (CPU only, or with a set of CUDA libraries), so that one list of
-hashes cannot name them all:
+torch, without the package, whose needs are not there. First of all comes the pip of pip.lock: one
+that is three years old, as Python 3.11 brings it, is twice as slow. Then two steps, because torch
+is published as several builds under one version (CPU only, or with a set of CUDA libraries), so
+that one list of hashes cannot name them all:
 
 1. everything but torch and its GPU libraries, by hash and without resolving anything;
 2. torch by its pin, where there is one. What torch itself asks for is held to the lock by
@@ -47,6 +48,7 @@ BUILD_DEPENDENT = re.compile(r"torch|triton|nvidia-.*|cuda-.*")
 ENTRY = re.compile(r"(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>[^\s;]+)(?:\s*;\s*(?P<marker>.+))?")
 HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 BEGUN, LOCKED = "begun", "lock"
+PIP = Path(__file__).with_name("pip.lock")
 
 
 class InstallError(SystemExit):
@@ -149,9 +151,9 @@ def check_python(version: tuple[int, int], *, makes_environments: bool) -> None:
 
 
 def digest(lock: Path, project: Path) -> str:
-    """Return the SHA-256 of what an environment is made from: lock, this file, the package's metadata."""
+    """Return the SHA-256 of what an environment is made from: lock, pip's, this file, the package's metadata."""
     total = hashlib.sha256()
-    for path in (lock, Path(__file__), project / "pyproject.toml"):
+    for path in (lock, PIP, Path(__file__), project / "pyproject.toml"):
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
@@ -229,11 +231,13 @@ def install(environment: Path, lock: Path, project: Path) -> None:
         constraints = Path(folder, "constraints.txt")
         constraints.write_text("\n".join(constraint_lines(pins)), encoding="utf-8")
         LOG.info("%s: installing what stands in %s, some minutes", environment.name, lock.name)
+        hashed = (*options, "--no-deps", "--require-hashes", "--requirement")
+        pip(environment, (*hashed, str(PIP)))
         halves = [Path(folder, f"hashed-{place}.txt") for place in range(2)]
         for place, half in enumerate(halves):
             half.write_text("\n".join(hashed_lines(pins)[place::2]), encoding="utf-8")
         # Nothing is resolved, so neither half looks at the other: pip is busy with one processor's work.
-        pip(environment, *((*options, "--no-deps", "--require-hashes", "--requirement", str(half)) for half in halves))
+        pip(environment, *((*hashed, str(half)) for half in halves))
         if torch is not None:
             LOG.info("%s: installing %s", environment.name, torch)
             pip(environment, (*options, "--constraint", str(constraints), torch))

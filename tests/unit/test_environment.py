@@ -86,7 +86,7 @@ def test_conda_file_names_the_supported_pythons(install):
     assert (install.OLDEST, install.NEWEST) == ((3, 11), (3, 13))
 
 
-@pytest.mark.parametrize("name", ["study", "develop", "notes", "storage", "s3-server", "audit"])
+@pytest.mark.parametrize("name", ["study", "develop", "notes", "storage", "s3-server", "audit", "pip"])
 def test_every_direct_requirement_is_pinned(install, name):
     versions = {}
     for pin in install.read_pins(ENVS / f"{name}.lock"):
@@ -108,7 +108,7 @@ def test_the_notes_environment_stands_alone_but_has_the_studys_torch(install):
 
 
 @pytest.mark.parametrize(
-    "name", ["study.lock", "develop.lock", "notes.lock", "s3-server.lock", "audit.lock", "study.yaml"]
+    "name", ["study.lock", "develop.lock", "notes.lock", "s3-server.lock", "audit.lock", "pip.lock", "study.yaml"]
 )
 def test_no_index_and_no_host_is_named(name):
     lines = [line for line in (ENVS / name).read_text().splitlines() if not line.startswith("#")]
@@ -177,7 +177,8 @@ def test_a_lock_of_tools_needs_no_torch_and_gets_no_package(install, tmp_path, m
     words = [word for command in ran for word in command]
     assert any(word.startswith("torch==") for word in words) is has
     assert ("--editable" in words) is has
-    assert words.count("--require-hashes") == 2
+    assert words.count("--require-hashes") == 3
+    assert words.index(str(install.PIP)) < min(place for place, word in enumerate(words) if "hashed-" in word)
     assert words[-1] == "check"
 
 

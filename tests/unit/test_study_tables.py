@@ -164,6 +164,15 @@ def test_secondary_metrics_are_of_all_probes_and_of_probabilities_where_there_ar
     assert own["estimate"] == 0.75
 
 
+def test_a_later_twin_has_no_secondary_metrics_but_all_else(study, targets, arrays):
+    first = study.model("atlas-random")
+    study = replace(study, models=(*study.models, replace(first, name="atlas-random-1", seed=1)))
+    found = tables(study, targets, {**arrays, "atlas-random-1": dict(arrays["atlas-random"])})
+    assert set(found["metrics.csv"]["model"]) == {"atlas", "atlas-random"}
+    for name in ("layers.csv", "best_layer.csv", "selectivity.csv"):
+        assert set(found[name]["model"]) == {"atlas", "atlas-random", "atlas-random-1"}
+
+
 def test_the_gain_over_the_embedding_is_paired(study, targets, arrays):
     found = tables(study, targets, arrays)
     layers, gains = found["layers.csv"], found["embedding_gain.csv"]

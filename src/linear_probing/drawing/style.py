@@ -124,7 +124,8 @@ def settle(figure: Figure) -> None:
     an SVG's clips are named after them: rounded, equal figures have equal bytes.
     """
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # Not "none", a placeholder for which every `savefig` draws the figure once more, for its layout.
+    figure.set_layout_engine(None)
     for axes in figure.axes:
         left, bottom, width, height = (round(number, PLACES) for number in axes.get_position(original=True).bounds)
         axes.set_position((left, bottom, width, height), which="original")

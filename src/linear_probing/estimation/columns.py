@@ -124,7 +124,7 @@ TABLES: dict[str, Table] = {
         },
     ),
     "metrics.csv": Table(
-        "Secondary metrics of every probe under the split `group`.",
+        "Secondary metrics of every probe under the split `group`; not of twins beyond a model's first.",
         {
             **dict.fromkeys(("model", "task", "part", "split", "probe", "layer")),
             "metric": Column(

@@ -100,7 +100,8 @@ def _add_view(rows: Rows, study: Study, scores: Scores, view: View, drawn: Mappi
         rows["embedding_gain.csv"] += contrasts.embedding_rows(curves)
         if view.split != GROUP:
             continue
-        rows["metrics.csv"] += metric_rows(curves)
+        if not study.is_later_twin(model):
+            rows["metrics.csv"] += metric_rows(curves)
         redrawn = {name: Curves(study, scores, model.name, other) for name, other in others.items()}
         if ROW in redrawn:
             rows["leakage.csv"] += contrasts.leakage_rows(curves, redrawn[ROW])

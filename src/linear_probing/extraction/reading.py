@@ -182,9 +182,9 @@ def transfers(
         batch = plan.batch(first, first + count)
         states = _attempt(reader, batch, layers, dtype)
         if states is None:
-            budget = count * int(plan.lengths[first])
-            make_room(count, budget)
-            budget //= 2
+            n_tokens = count * int(plan.lengths[first])
+            make_room(count, n_tokens)
+            budget = n_tokens // 2
             continue
         started = to_host(batch.places, states)
         if waiting is not None:
