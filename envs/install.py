@@ -2,10 +2,10 @@
 
 In: a lock file of this folder and the folder of the environment. Out: a virtual environment that
 holds the lock's pins and the package, and passes `pip check`; for a lock of tools, which has no
-torch, without the package, whose needs are not there. First of all comes the pip of pip.lock: one
-that is three years old, as Python 3.11 brings it, is twice as slow. Then two steps, because torch
-is published as several builds under one version (CPU only, or with a set of CUDA libraries), so
-that one list of hashes cannot name them all:
+torch, without the package, whose needs are not there. First of all comes the pip of pip.lock,
+since what a Python brings may be years older and slower. Then two steps, because torch is
+published as several builds under one version (CPU only, or with a set of CUDA libraries), so that
+one list of hashes cannot name them all:
 
 1. everything but torch and its GPU libraries, by hash and without resolving anything;
 2. torch by its pin, where there is one. What torch itself asks for is held to the lock by

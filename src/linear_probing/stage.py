@@ -1,5 +1,6 @@
 """What every stage shares: the form of an error, how a command ends, and files that appear whole or not at all."""
 
+import atexit
 import gc
 import hashlib
 import logging
@@ -127,8 +128,8 @@ def run(main: Callable[[], None]) -> None:
     before it kills. Both end the command in order: what is being written is removed. Neither log nor warning nor error
     nor traceback says a secret of the environment: they go to files that are shared.
     """
-    # What imports made lives as long as the process: no collection need look at it, nor the last one, at exit (.8 s).
-    gc.freeze()
+    # At exit Python looks through all that is alive, most of it made by imports; what is frozen it leaves alone.
+    atexit.register(gc.freeze)
     _hide_secrets()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"

@@ -199,7 +199,7 @@ def test_supported_pythons_pass(install, version):
     install.check_python(version, makes_environments=True)
 
 
-def test_the_stamp_follows_lock_and_metadata(install, lock, tmp_path):
+def test_the_stamp_follows_lock_pip_and_metadata(install, lock, tmp_path, monkeypatch):
     metadata = tmp_path / "pyproject.toml"
     metadata.write_text("[project]\n")
     first = install.stamp(tmp_path / ".venv", lock, tmp_path)
@@ -208,7 +208,10 @@ def test_the_stamp_follows_lock_and_metadata(install, lock, tmp_path):
     metadata.write_text("[project]\nname = 'other'\n")
     second = install.stamp(tmp_path / ".venv", lock, tmp_path)
     lock.write_text(ENTRIES["torch"])
-    assert len({first, second, install.stamp(tmp_path / ".venv", lock, tmp_path)}) == 3
+    third = install.stamp(tmp_path / ".venv", lock, tmp_path)
+    monkeypatch.setattr(install, "PIP", tmp_path / "pip.lock")
+    install.PIP.write_text(ENTRIES["always"])
+    assert len({first, second, third, install.stamp(tmp_path / ".venv", lock, tmp_path)}) == 4
 
 
 def test_a_lock_covers_its_parts_only(install, lock, tmp_path):

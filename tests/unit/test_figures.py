@@ -195,6 +195,18 @@ def test_only_one_is_called_one(score, says):
     assert style.score(score) == says
 
 
+def test_a_settled_figure_is_drawn_once_a_format(tmp_path):
+    drawn = []
+    with style.theme():
+        figure = style.message("nothing")
+        figure.texts[0].draw = lambda *_, draw=figure.texts[0].draw: (drawn.append(True), draw(*_))
+        style.settle(figure)
+        drawn.clear()
+        for ending in style.METADATA:
+            figure.savefig(tmp_path / f"one.{ending}")
+    assert len(drawn) == len(style.METADATA)
+
+
 def test_a_study_without_places_or_statements_says_so(tiny, folder):
     for name in ("map.csv", "plane.csv"):
         path = folder / name

@@ -87,6 +87,18 @@ def test_no_thread_is_refused_before_anything_is_read(monkeypatch, capsys, modul
     assert f"StudyError: threads or cores: {number}, expected 1 or more" in capsys.readouterr().err
 
 
+def test_what_is_alive_at_the_end_is_left_to_the_operating_system_and_not_before():
+    code = """
+import atexit, gc
+from linear_probing import stage
+atexit.register(lambda: print(gc.get_freeze_count() > 10_000))
+stage.run(lambda: print(gc.get_freeze_count()))
+print(gc.get_freeze_count())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "0", "True"]
+
+
 def test_threads_are_counted_in_whole_numbers():
     assert stage.count("2") == 2
     with pytest.raises(ValueError, match="invalid literal"):

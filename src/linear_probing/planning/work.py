@@ -214,7 +214,7 @@ def _statistics(study: Study, sizes: Sizes, rates: Rates) -> float:
             one = fitted(study, sizes, task, model.name)
             own, secondary = rates.resampled[task.kind]
             n_scores = one.n_runs + one.n_own * len(one.others)
-            a_target = n_scores * own * (1 + one.n_classes / 20) + (1 + len(one.others)) * secondary
+            a_target = n_scores * own * (1 + one.n_classes / 20) + (1 + len(one.others)) * secondary * one.full
             # Parts other than all of it are all of it once more.
             total += a_target * (2 if one.n_parts > 1 else 1) * one.n_scored * len(sizes.models[model.name].layers)
     return rates.statistics + study.bootstrap.n_resamples * total
